@@ -1,0 +1,103 @@
+"""What can go wrong, each with its facts as fields and one line that says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class EcgEdgeError(Exception):
+    """Something the user can act on; shown as one line, never as a traceback.
+
+    Parameters
+    ----------
+    what : str
+        What is wrong, naming the offending thing.
+    fix : str
+        What to do about it.
+    """
+
+    def __init__(self, what: str, fix: str = "") -> None:
+        super().__init__(what, fix)
+        self.what = what
+        self.fix = fix
+
+    def __str__(self) -> str:
+        line = f"{self.what}: {self.fix}" if self.fix else self.what
+        return " ".join(line.split())
+
+
+class SourceError(EcgEdgeError):
+    """Samples cannot be had from this source.
+
+    Parameters
+    ----------
+    source : str
+        The record, file or port.
+    reason : str
+        Why not.
+    fix : str
+        What to do about it.
+    """
+
+    def __init__(self, source: str, reason: str, fix: str = "") -> None:
+        super().__init__(f"{source}: {reason}", fix)
+        self.source = source
+        self.reason = reason
+
+
+class ModelError(EcgEdgeError):
+    """A model, its card or the interpreter is missing, or they do not fit each other.
+
+    Parameters
+    ----------
+    model : str
+        The model's name or file.
+    reason : str
+        Why it cannot be used.
+    fix : str
+        What to do about it.
+    """
+
+    def __init__(self, model: str, reason: str, fix: str = "") -> None:
+        super().__init__(f"model {model}: {reason}", fix)
+        self.model = model
+        self.reason = reason
+
+
+class ConfigError(EcgEdgeError):
+    """A configuration that cannot be used.
+
+    Parameters
+    ----------
+    key : str
+        Dotted name of the offending key, or the file.
+    reason : str
+        What is wrong with it.
+    choices : iterable of str
+        What is allowed there, where that is a short list.
+    """
+
+    def __init__(self, key: str, reason: str, choices: Iterable[str] = ()) -> None:
+        self.key = key
+        self.reason = reason
+        self.choices = tuple(choices)
+        super().__init__(f"config {key}: {reason}", f"choose from {', '.join(self.choices)}" if self.choices else "")
+
+
+class SinkError(EcgEdgeError):
+    """A result cannot be delivered or written.
+
+    Parameters
+    ----------
+    sink : str
+        The broker or file.
+    reason : str
+        Why not.
+    fix : str
+        What to do about it.
+    """
+
+    def __init__(self, sink: str, reason: str, fix: str = "") -> None:
+        super().__init__(f"{sink}: {reason}", fix)
+        self.sink = sink
+        self.reason = reason

@@ -1,0 +1,306 @@
+"""The words every part speaks: frozen messages that flow from a source through the stages to the sinks.
+
+Time is the absolute sample number since the stream began. A source counts in its own rate; the stages count in
+`FS_HZ`, and `edge.pipeline` translates back, so that what leaves the pipeline is again in the source's own numbers.
+
+Every event carries `decided`: the number of samples that had to be seen before it could be known. That is what makes
+latency a fact and the order of events independent of how the samples were cut into blocks.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+FS_HZ = 360
+"""The rate at which every stage after conditioning works."""
+
+Label = Literal["N", "S", "V", "F", "Q"]
+"""AAMI EC57 beat classes."""
+
+LeadState = Literal["good", "noisy", "saturated", "flat", "off"]
+Phase = Literal["onset", "update", "end"]
+Priority = Literal["high", "medium", "low"]
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """Base of all messages."""
+
+
+class Event(Message, frozen=True, kw_only=True, eq=False):
+    """Something found in the samples.
+
+    Attributes
+    ----------
+    decided : int
+        Samples that had to be seen before this could be known.
+    """
+
+    decided: int
+
+
+class Stream(Message, frozen=True, kw_only=True, eq=False):
+    """What a source says of itself before its first sample.
+
+    Attributes
+    ----------
+    name : str
+        Record name or device id; never a patient's name.
+    fs_hz : float
+        Sampling rate of the source, 100 to 1,000.
+    leads : tuple of str
+        Lead names in column order, at least one.
+    start_time : datetime
+        UTC time of sample 0.
+    range_mv : tuple of (float, float) or None
+        Lowest and highest value each lead's converter can give, where the source knows it.
+    n_samples : int or None
+        Length of the stream where it is known beforehand.
+    """
+
+    name: str
+    fs_hz: float
+    leads: tuple[str, ...]
+    start_time: datetime
+    range_mv: tuple[tuple[float, float], ...] | None = None
+    n_samples: int | None = None
+
+
+class Samples(Message, frozen=True, kw_only=True, eq=False):
+    """A block of consecutive samples.
+
+    A block closes its span: an event decided before the block's last sample was seen never follows the block.
+
+    Attributes
+    ----------
+    start : int
+        Number of the first sample.
+    mv : float32 array, shape (n_samples, n_leads)
+        From a source, NaN where a lead has no value. After conditioning always finite.
+    valid : bool array, shape (n_samples, n_leads), or None
+        False where a value was filled in or cannot be trusted; None if all are valid.
+    lag : int
+        How many samples later than its own time a sample is available, because of filters.
+    """
+
+    start: int
+    mv: NDArray[np.float32]
+    valid: NDArray[np.bool_] | None = None
+    lag: int = 0
+
+    @property
+    def end(self) -> int:
+        """One past the number of the last sample."""
+        return self.start + len(self.mv)
+
+
+class Gap(Event, frozen=True, kw_only=True, eq=False):
+    """Samples that were lost in every lead.
+
+    Attributes
+    ----------
+    start, n : int
+        First lost sample and how many.
+    bridged : bool
+        Short enough that conditioning filled it in (marked invalid); otherwise the stages start anew after it.
+    """
+
+    start: int
+    n: int
+    bridged: bool = False
+
+
+class Quality(Event, frozen=True, kw_only=True, eq=False):
+    """State of each lead over one second.
+
+    Attributes
+    ----------
+    start, n : int
+        The span judged.
+    leads : tuple of LeadState
+        One a lead.
+    """
+
+    start: int
+    n: int
+    leads: tuple[LeadState, ...]
+
+    @property
+    def usable(self) -> bool:
+        """Whether any lead can be read."""
+        return any(state in ("good", "noisy") for state in self.leads)
+
+
+class RPeak(Event, frozen=True, kw_only=True, eq=False):
+    """A QRS complex found.
+
+    Attributes
+    ----------
+    sample : int
+        The R peak (the largest deflection of the QRS where there is no R).
+    lead : int
+        The lead that decided.
+    amplitude_mv : float
+        Height at `sample` in that lead's clean signal.
+    strength : float
+        How far the detector's evidence stood above its threshold; 1 is just at it.
+    """
+
+    sample: int
+    lead: int
+    amplitude_mv: float
+    strength: float
+
+
+class Beat(Event, frozen=True, kw_only=True, eq=False):
+    """A beat ready to be classified.
+
+    Attributes
+    ----------
+    sample : int
+        Its R peak.
+    rr_ms : float or None
+        To the beat before; None for the first one and after a gap.
+    window : float32 array, shape (n, n_leads_of_model)
+        The signal around R as the model wants it.
+    features : float32 array, shape (k,)
+        Timing and shape features, not normalized.
+    usable : bool
+        False if quality over the window was too poor to call.
+    """
+
+    sample: int
+    rr_ms: float | None
+    window: NDArray[np.float32]
+    features: NDArray[np.float32]
+    usable: bool = True
+
+
+class LabelledBeat(Event, frozen=True, kw_only=True, eq=False):
+    """A classified beat.
+
+    Attributes
+    ----------
+    sample : int
+        Its R peak.
+    label : Label
+        AAMI class; Q also where the signal was too poor to call.
+    score : float
+        The model's probability of `label`, 0 to 1.
+    rr_ms : float or None
+        To the beat before.
+    """
+
+    sample: int
+    label: Label
+    score: float
+    rr_ms: float | None
+
+
+class Vitals(Event, frozen=True, kw_only=True, eq=False):
+    """Heart rate and state, once a second.
+
+    Attributes
+    ----------
+    sample : int
+        The second's last sample.
+    hr_bpm : float or None
+        None when it cannot be told; never 0.
+    reason : str or None
+        Why `hr_bpm` is None.
+    leads : tuple of LeadState
+        State of each lead.
+    beats : dict
+        Beats so far by label.
+    """
+
+    sample: int
+    hr_bpm: float | None
+    reason: str | None
+    leads: tuple[LeadState, ...]
+    beats: dict[str, int]
+
+
+class Episode(Event, frozen=True, kw_only=True, eq=False):
+    """A stretch of rhythm, said at its onset, while it lasts, and at its end.
+
+    Attributes
+    ----------
+    number : int
+        Counts episodes in this stream; the same through all phases.
+    kind : str
+        See `edge.stages.rhythm` for the kinds and their definitions.
+    phase : Phase
+        Onset, update or end.
+    onset : int
+        First sample of the episode.
+    end : int or None
+        Its last sample, in the end phase.
+    evidence : dict
+        What it was judged by: counts, rates in 1/min, durations in s, the threshold applied.
+    """
+
+    number: int
+    kind: str
+    phase: Phase
+    onset: int
+    end: int | None = None
+    evidence: dict[str, Any]
+
+
+class Strip(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """A piece of signal to look at.
+
+    Attributes
+    ----------
+    start : int
+        Number of its first sample.
+    fs_hz : float
+        Its rate.
+    leads : tuple of str
+        Lead names.
+    mv : float32 array, shape (n_samples, n_leads)
+        The clean signal.
+    """
+
+    start: int
+    fs_hz: float
+    leads: tuple[str, ...]
+    mv: NDArray[np.float32]
+
+
+class Alert(Event, frozen=True, kw_only=True, eq=False):
+    """An episode somebody should know of.
+
+    Attributes
+    ----------
+    number : int
+        The same through onset, update and end.
+    kind : str
+        Kind of the episode.
+    phase : Phase
+        Onset, update or end.
+    priority : Priority
+        IEC 60601-1-8 priority.
+    onset : int
+        First sample of the episode.
+    end : int or None
+        Its last sample, in the end phase.
+    evidence : dict
+        What it was judged by.
+    strip : Strip or None
+        The signal around it.
+    """
+
+    number: int
+    kind: str
+    phase: Phase
+    priority: Priority
+    onset: int
+    end: int | None = None
+    evidence: dict[str, Any]
+    strip: Strip | None = None

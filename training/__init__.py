@@ -1,0 +1,1 @@
+"""From annotated databases to quantized models."""
