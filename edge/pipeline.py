@@ -140,8 +140,6 @@ class Pipeline:
         changes: dict[str, int] = {"decided": -(-event.decided * ratio.numerator // ratio.denominator)}
         for field in event.__struct_fields__:
             value = getattr(event, field)
-            if field in _TIME_FIELDS and value is not None:
-                changes[field] = round(value * ratio)
-            elif field == "n":
+            if field == "n" or (field in _TIME_FIELDS and value is not None):
                 changes[field] = round(value * ratio)
         return msgspec.structs.replace(event, **changes)
