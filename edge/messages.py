@@ -60,6 +60,8 @@ class Stream(Message, frozen=True, kw_only=True, eq=False):
         Lowest and highest value each lead's converter can give, where the source knows it.
     n_samples : int or None
         Length of the stream where it is known beforehand.
+    notes : tuple of str
+        What a user should know of this source, one line each: an assumed gain, a signal left out.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Stream(Message, frozen=True, kw_only=True, eq=False):
     start_time: datetime
     range_mv: tuple[tuple[float, float], ...] | None = None
     n_samples: int | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Samples(Message, frozen=True, kw_only=True, eq=False):

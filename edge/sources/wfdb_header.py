@@ -126,6 +126,8 @@ def _signal(line: str) -> Signal:
     if storage is None:
         raise ValueError(f"no storage format in {line!r}")
     gain = _GAIN.match(fields[2]) if len(fields) > 2 else None
+    if len(fields) > 2 and (gain is None or float(gain["gain"]) < 0):
+        raise ValueError(f"gain {fields[2]!r} is not a number of ADC units per physical unit")
     zero = int(fields[4]) if len(fields) > 4 else 0
     return Signal(
         file=fields[0],

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +20,17 @@ from edge.messages import Samples, Stream
 from edge.sources.wfdb_header import Header, Signal, read_header
 
 _MV_PER = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "nv": 1e-6, "v": 1e3}
-_RAW_DTYPE = {16: np.dtype("<i2"), 61: np.dtype(">i2"), 32: np.dtype("<i4"), 80: np.dtype("u1"), 160: np.dtype("<u2")}
+_RAW_DTYPE: dict[int, np.dtype[Any]] = {
+    16: np.dtype("<i2"),
+    61: np.dtype(">i2"),
+    32: np.dtype("<i4"),
+    80: np.dtype("u1"),
+    160: np.dtype("<u2"),
+}
 _OFFSET_BINARY = {80: 128, 160: 32768}
 _BITS = {16: 16, 24: 24, 32: 32, 61: 16, 80: 8, 160: 16, 212: 12}
 _MIN_FS_HZ, _MAX_FS_HZ = 100.0, 1000.0
+_ASSUMED_GAIN = 200.0  # header(5): "if the gain is zero or missing", the value to assume
 
 
 class WfdbRecord:
@@ -47,6 +54,7 @@ class WfdbRecord:
         self._header = read_header(path.with_name(path.name + ".hea"))
         _check_rate(path.name, self._header.fs_hz)
         self._whole: NDArray[np.float32] | None = None
+        notes: list[str] = []
         if self._header.segmented or not all(s.plain and s.fmt in _BITS for s in self._header.signals):
             self._whole, leads, n_samples = _read_whole(path)
             range_mv = None
@@ -55,6 +63,11 @@ class WfdbRecord:
             signals = [self._header.signals[i] for i in self._columns]
             leads = _unique_names([s.description for s in signals])
             range_mv = _converter_range(signals)
+            notes += [
+                f"gain of lead {lead} is unknown, {_ASSUMED_GAIN:g} ADC units per mV assumed: correct the header"
+                for lead, signal in zip(leads, signals, strict=True)
+                if signal.gain == 0
+            ]
             n_samples = self._header.n_samples or self._frames_on_disk(signals[0].file)
         self._stream = Stream(
             name=path.name,
@@ -63,6 +76,7 @@ class WfdbRecord:
             start_time=start_time or self._header.base_time or datetime.now(UTC),
             range_mv=range_mv,
             n_samples=n_samples,
+            notes=tuple(notes),
         )
 
     @property
@@ -106,7 +120,7 @@ class WfdbRecord:
             signal = self._header.signals[i]
             column = [j for j, s in enumerate(self._header.signals) if s.file == signal.file].index(i)
             raw = adc[signal.file][:n, column]
-            mv[:, out] = (raw - signal.baseline) * np.float32(_MV_PER[signal.units.lower()] / signal.gain)
+            mv[:, out] = (raw - signal.baseline) * np.float32(_mv_per_unit(signal))
             invalid = raw == -(1 << (_BITS[signal.fmt] - 1))
             if signal.fmt not in _OFFSET_BINARY and invalid.any():
                 mv[invalid, out] = np.nan
@@ -164,7 +178,7 @@ def _decode(raw: bytes, fmt: int) -> NDArray[np.int32]:
     if fmt == 24:
         triples = np.frombuffer(raw, np.uint8).reshape(-1, 3).astype(np.int32)
         return ((triples[:, 0] | triples[:, 1] << 8 | triples[:, 2] << 16) ^ 0x800000) - 0x800000
-    return np.frombuffer(raw, _RAW_DTYPE[fmt]).astype(np.int32) - _OFFSET_BINARY.get(fmt, 0)
+    return np.frombuffer(raw, dtype=_RAW_DTYPE[fmt]).astype(np.int32) - _OFFSET_BINARY.get(fmt, 0)
 
 
 def _check_rate(name: str, fs_hz: float) -> None:
@@ -178,11 +192,11 @@ def _usable_leads(name: str, header: Header) -> list[int]:
     if not leads:
         units = ", ".join(sorted({s.units for s in header.signals})) or "no signals"
         raise SourceError(name, f"no usable lead (units: {units})", "give a record with a lead in mV")
-    for i in leads:
-        if not (np.isfinite(header.signals[i].gain) and header.signals[i].gain > 0):
-            lead = header.signals[i].description or f"signal {i}"
-            raise SourceError(name, f"the gain of lead {lead} is unknown", "write ADC units per mV into the header")
     return leads
+
+
+def _mv_per_unit(signal: Signal) -> float:
+    return _MV_PER[signal.units.lower()] / (signal.gain or _ASSUMED_GAIN)
 
 
 def _unique_names(descriptions: Sequence[str]) -> tuple[str, ...]:
@@ -194,10 +208,12 @@ def _unique_names(descriptions: Sequence[str]) -> tuple[str, ...]:
 
 
 def _converter_range(signals: Sequence[Signal]) -> tuple[tuple[float, float], ...] | None:
-    if not all(s.resolution_bits for s in signals):
+    # Some databases state fewer bits than their samples have (svdb says 10 and exceeds them): believe only a
+    # resolution that about fills the storage.
+    if not all(s.resolution_bits >= _BITS[s.fmt] - 1 for s in signals):
         return None
     half = [1 << (s.resolution_bits - 1) for s in signals]
-    scale = [_MV_PER[s.units.lower()] / s.gain for s in signals]
+    scale = [_mv_per_unit(s) for s in signals]
     return tuple(
         ((s.zero - h - s.baseline) * k, (s.zero + h - 1 - s.baseline) * k)
         for s, h, k in zip(signals, half, scale, strict=True)
