@@ -1,0 +1,184 @@
+"""From R peaks to beats: the window around each, and its timing and shape against the past and one beat ahead.
+
+A beat is decided when its window is complete and the next R peak is known, or `WAIT_S` after it if none comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.beat_features import BEFORE, LEADS, STEP, WINDOW, choose_leads, cut
+from edge.beat_shape import Shapes
+from edge.beat_timing import Timing
+from edge.messages import FS_HZ, Beat, Event, Gap, LeadState, Message, Quality, RPeak, Samples
+
+WAIT_S = 1.6
+"""How long a beat waits for the next one; slower than 38/min it is judged without."""
+
+_WAIT = round(WAIT_S * FS_HZ)
+_BEFORE = BEFORE * STEP
+_AFTER = (WINDOW - BEFORE) * STEP
+_KEEP = 3 * FS_HZ
+"""Clean samples kept although no beat waits for them: a peak may be told late, by search-back."""
+_QRS = FS_HZ // 8
+"""A lead is judged over R ± this many samples."""
+_TRUSTED = 0.75
+"""Share of valid samples that a lead needs there."""
+_READABLE: tuple[LeadState, ...] = ("good", "noisy")
+
+
+@dataclass
+class _Waiting:
+    """A beat not yet decided."""
+
+    peak: RPeak
+    following: RPeak | None = None
+
+
+class Beats:
+    """Stage that makes a `Beat` of every `RPeak`; see the module.
+
+    Consumes `RPeak`; everything else is passed on. R peaks must come in order of their samples.
+
+    Parameters
+    ----------
+    leads : tuple of str
+        Names of the columns, by which the two leads a model looks at are chosen.
+    """
+
+    def __init__(self, leads: tuple[str, ...]) -> None:
+        self._columns = list(choose_leads(leads))
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._timing = Timing()
+        self._shapes = Shapes()
+        self._lag = 0
+        self._restart(0)
+
+    def push(self, message: Message) -> Iterable[Message]:
+        """Take in a message; beats come out before the block that decides them."""
+        if isinstance(message, Samples):
+            return self._on_samples(message)
+        if isinstance(message, Gap) and not message.bridged:
+            out: list[Message] = [*self._drain(message.decided), message]
+            self._restart(message.start + message.n)
+            return out
+        if isinstance(message, RPeak):
+            self._events.append(message)
+            return ()
+        if isinstance(message, Quality):
+            self._events.append(message)
+        return (message,)
+
+    def flush(self) -> Iterable[Message]:
+        """Return the beats still waiting, judged by what there is."""
+        return self._drain(self._start + len(self._mv) + self._lag)
+
+    def _restart(self, start: int) -> None:
+        self._start = start
+        self._mv: NDArray[np.float32] = np.zeros((0, LEADS), np.float32)
+        self._valid: NDArray[np.bool_] = np.zeros((0, LEADS), np.bool_)
+        self._events: list[RPeak | Quality] = []
+        self._waiting: list[_Waiting] = []
+        self._quality: list[Quality] = []
+        self._last: int | None = None
+        self._decided = 0
+
+    def _on_samples(self, block: Samples) -> list[Message]:
+        if not len(self._mv):
+            self._start = block.start
+        self._lag = block.lag
+        self._keep(block)
+        out: list[Message] = [*self._catch_up(block.end + block.lag), block]
+        self._trim()
+        return out
+
+    def _keep(self, block: Samples) -> None:
+        columns = self._columns
+        mv = np.zeros((len(block.mv), LEADS), np.float32)
+        mv[:, : len(columns)] = block.mv[:, columns]
+        valid = np.zeros((len(block.mv), LEADS), np.bool_)
+        valid[:, : len(columns)] = True if block.valid is None else block.valid[:, columns]
+        self._mv = np.concatenate([self._mv, mv])
+        self._valid = np.concatenate([self._valid, valid])
+
+    def _trim(self) -> None:
+        oldest = min([waiting.peak.sample for waiting in self._waiting], default=self._start + len(self._mv))
+        excess = min(oldest - _BEFORE, self._start + len(self._mv) - _KEEP) - self._start
+        # Only now and then: copying three seconds for every block of one sample would cost more than the beats.
+        if excess > FS_HZ:
+            self._mv = self._mv[excess:]
+            self._valid = self._valid[excess:]
+            self._start += excess
+
+    def _catch_up(self, seen: int) -> list[Beat]:
+        """Take events and due beats in the order of the samples that decide them."""
+        out: list[Beat] = []
+        events, self._events = self._events, []
+        for event in sorted(events, key=_decided):
+            out += self._due(event.decided - 1)
+            self._take(event)
+        return out + self._due(seen)
+
+    def _take(self, event: RPeak | Quality) -> None:
+        if isinstance(event, Quality):
+            self._quality = [*self._quality[-4:], event]
+            return
+        if self._waiting:
+            self._waiting[-1].following = event
+        self._waiting.append(_Waiting(event))
+
+    def _due(self, seen: int) -> list[Beat]:
+        out = []
+        while self._waiting and (due := self._due_at(self._waiting[0])) <= seen:
+            out.append(self._beat(self._waiting.pop(0), due))
+        return out
+
+    def _due_at(self, waiting: _Waiting) -> int:
+        """Return how many samples must have been seen to decide this beat, as far as is known."""
+        sample = waiting.peak.sample + self._lag
+        known = sample + _WAIT if waiting.following is None else waiting.following.decided
+        return max(sample + _AFTER, known, waiting.peak.decided, self._decided)
+
+    def _drain(self, seen: int) -> list[Beat]:
+        """Decide everything: no more samples follow."""
+        out = self._catch_up(seen)
+        out += [self._beat(waiting, max(seen, waiting.peak.decided, self._decided)) for waiting in self._waiting]
+        self._waiting = []
+        return out
+
+    def _beat(self, waiting: _Waiting, decided: int) -> Beat:
+        sample = waiting.peak.sample
+        prev_s = None if self._last is None else (sample - self._last) / FS_HZ
+        next_s = None if waiting.following is None else (waiting.following.sample - sample) / FS_HZ
+        self._last, self._decided = sample, decided
+        window, usable = self._window(sample)
+        scaled, shape = self._shapes.describe(window)
+        features = np.array(self._timing.features(prev_s, next_s) + shape, np.float32)
+        rr_ms = None if prev_s is None else prev_s * 1000
+        return Beat(sample=sample, rr_ms=rr_ms, window=scaled, features=features, usable=usable, decided=decided)
+
+    def _window(self, sample: int) -> tuple[NDArray[np.float32], bool]:
+        """Cut the window, zero in the leads that cannot be read, and whether any can."""
+        row = sample - self._start
+        window = cut(self._mv, row)
+        near = self._valid[max(row - _QRS, 0) : row + _QRS]
+        readable = [count >= _TRUSTED * len(near) for count in near.sum(axis=0).tolist()]
+        for quality in self._quality:
+            if quality.start < sample + _QRS and sample - _QRS < quality.start + quality.n:
+                for i, column in enumerate(self._columns):
+                    readable[i] = readable[i] and quality.leads[column] in _READABLE
+        for i in range(LEADS):
+            if not readable[i]:
+                window[:, i] = 0
+        return window, any(readable)
+
+
+def _decided(event: Event) -> int:
+    return event.decided
