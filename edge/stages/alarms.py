@@ -1,0 +1,87 @@
+"""Which episodes somebody should know of, how urgently, and how not to flood them: `Episode` to `Alert`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+
+from edge.messages import Message
+
+Told = Literal["high", "medium", "low", "off"]
+
+
+class Priorities(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Priority of each kind of episode, the `[alarms.priority]` table; `off` is not told.
+
+    By IEC 60601-1-8 the priority follows from what happens if nobody comes, and how soon: death at once is high,
+    harm that can be reversed promptly is medium, minor or delayed harm is low.
+    """
+
+    asystole: Told = "high"
+    vt: Told = "high"
+    bradycardia: Told = "medium"
+    tachycardia: Told = "medium"
+    pause: Told = "medium"
+    v_run: Told = "medium"
+    idioventricular: Told = "medium"
+    svt_run: Told = "low"
+    ventricular_burden: Told = "low"
+    bigeminy: Told = "low"
+    trigeminy: Told = "low"
+    couplet: Told = "low"
+    signal_lost: Told = "medium"
+
+
+class AlarmRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How episodes become alerts, the `[alarms]` table of the configuration.
+
+    Attributes
+    ----------
+    priority : Priorities
+        How urgently each kind is told, or `off`.
+    hold_s : float
+        An alert ends this long after its episode, unless the same kind comes back, which continues the alert.
+    hold_brief_s : float
+        The same for kinds that are over as soon as they are seen: couplets, pauses and short runs.
+    repeat_s : float
+        A medium or low kind that comes back is told at most so often; what is held is counted in the evidence.
+    strip_s : float
+        Length of the strip of signal, which ends at the last sample seen when the episode was decided.
+    """
+
+    priority: Priorities = Priorities()
+    hold_s: float = 10.0
+    hold_brief_s: float = 60.0
+    repeat_s: float = 60.0
+    strip_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        for key, low, high in (
+            ("hold_s", 0, 600),
+            ("hold_brief_s", 0, 3600),
+            ("repeat_s", 0, 3600),
+            ("strip_s", 2, 30),
+        ):
+            if not low <= getattr(self, key) <= high:
+                raise ValueError(f"alarms.{key} takes {low} to {high}, not {getattr(self, key):g}")
+
+
+class Alarms:
+    """Tells episodes as alerts."""
+
+    def __init__(self, rules: AlarmRules, leads: tuple[str, ...]) -> None:
+        self._rules = rules
+        self._leads = leads
+
+    def push(self, message: Message) -> Iterable[Message]:
+        """Take one message in; return what it leads to."""
+        return [message]
+
+    def flush(self) -> Iterable[Message]:
+        """Return what is still held."""
+        return []
+
+    def reset(self) -> None:
+        """Forget everything."""
