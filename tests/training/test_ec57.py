@@ -64,7 +64,7 @@ def test_every_cell_of_the_table_is_counted_where_it_belongs():
 
 
 @pytest.mark.parametrize(
-    ("label", "symbols"), [("N", "NLRejB"), ("S", "AaJS"), ("V", "VEr"), ("F", "F"), ("Q", "/fQ?")]
+    ("label", "symbols"), [("N", "NLRejnB"), ("S", "AaJS"), ("V", "VEr"), ("F", "F"), ("Q", "/fQ?")]
 )
 def test_mit_symbols_become_aami_classes(label, symbols):
     for symbol in symbols:

@@ -1,0 +1,156 @@
+"""The whole pipeline: blocks do not matter, and what leaves it is in the source's own sample numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from edge.inference import BeatModel
+from edge.messages import Alert, Event, Gap, LabelledBeat, Quality, RPeak, Samples, Stream, Vitals
+from edge.pipeline import Pipeline
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module", params=["cnn", "lstm"])
+def model(request: pytest.FixtureRequest) -> Iterator[BeatModel]:
+    with BeatModel.load(request.param) as loaded:
+        yield loaded
+
+
+@pytest.fixture(scope="module")
+def cnn() -> Iterator[BeatModel]:
+    with BeatModel.load("cnn") as loaded:
+        yield loaded
+
+
+def a_stream(leads: int, fs_hz: float = 360) -> Stream:
+    return Stream(name="test", fs_hz=fs_hz, leads=("MLII", "V1", "V5")[:leads], start_time=START)
+
+
+def run(pipeline: Pipeline, messages: Sequence[Samples | Gap]) -> list[Event]:
+    return [event for message in messages for event in pipeline.push(message)] + pipeline.flush()
+
+
+def cut(mv: NDArray[np.float32], sizes: Sequence[int], gaps: Sequence[tuple[int, int]] = ()) -> list[Samples | Gap]:
+    """Cut a signal into blocks of the given sizes, in turn, with gaps at (start, n)."""
+    out: list[Samples | Gap] = []
+    at = turn = 0
+    for start, n in [*gaps, (len(mv), 0)]:
+        while at < start:
+            end = min(at + sizes[turn % len(sizes)], start)
+            out.append(Samples(start=at, mv=mv[at:end]))
+            at, turn = end, turn + 1
+        if n:
+            out.append(Gap(start=start, n=n, decided=start + n))
+            at = start + n
+    return out
+
+
+def as_bytes(events: Sequence[Event]) -> list[bytes]:
+    """Everything an event says, arrays to the last bit."""
+    return [
+        type(e).__name__.encode() + msgspec.msgpack.encode(e, enc_hook=lambda array: array.tobytes()) for e in events
+    ]
+
+
+def two_leads(ecg: NDArray[np.float32], n: int) -> NDArray[np.float32]:
+    other = np.roll(ecg, 3, axis=0) * np.float32(0.6) + np.float32(0.2)
+    return np.ascontiguousarray(np.hstack([ecg, other])[:n])
+
+
+def test_blocks_do_not_matter(model: BeatModel, toy_ecg: NDArray[np.float32]) -> None:
+    mv = two_leads(toy_ecg, 36_000)
+    gaps = [(9_000, 20), (20_000, 2_000)]
+    whole = as_bytes(run(Pipeline(a_stream(2), model), cut(mv, [len(mv)], gaps)))
+    assert sum(line.startswith(b"LabelledBeat") for line in whole) > 130
+    for sizes in ([7], [360], [1, 1000, 33]):
+        assert as_bytes(run(Pipeline(a_stream(2), model), cut(mv, sizes, gaps))) == whole
+
+
+def test_one_sample_at_a_time(cnn: BeatModel, toy_ecg: NDArray[np.float32]) -> None:
+    mv = two_leads(toy_ecg, 3_600)
+    whole = as_bytes(run(Pipeline(a_stream(2), cnn), cut(mv, [len(mv)])))
+    assert as_bytes(run(Pipeline(a_stream(2), cnn), cut(mv, [1]))) == whole
+
+
+@given(data=st.data(), fs_hz=st.sampled_from([100.0, 128.0, 250.0, 257.0, 360.0, 1000.0]))
+@settings(max_examples=20, deadline=None)
+def test_any_rate_any_leads_any_blocks(data: st.DataObject, cnn: BeatModel, fs_hz: float) -> None:
+    leads = data.draw(st.integers(1, 3))
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    n = int(8 * fs_hz)
+    beats = np.zeros((n, 1))
+    beats[:: int(0.8 * fs_hz)] = 1
+    shape = np.hanning(max(int(0.08 * fs_hz), 3))
+    mv = np.convolve(beats[:, 0], shape, "same")[:, None] * rng.uniform(0.3, 2, leads) + rng.normal(0, 0.02, (n, leads))
+    mv = mv.astype(np.float32)
+    mv[rng.random(mv.shape) < 0.001] = np.nan
+    start = data.draw(st.integers(0, n))
+    gaps = [(start, min(data.draw(st.integers(1, n)), n - start))] if data.draw(st.booleans()) and start < n else []
+    sizes = data.draw(st.lists(st.integers(1, 700), min_size=1, max_size=4))
+    expected = as_bytes(run(Pipeline(a_stream(leads, fs_hz), cnn), cut(mv, [n], gaps)))
+    assert as_bytes(run(Pipeline(a_stream(leads, fs_hz), cnn), cut(mv, sizes, gaps))) == expected
+
+
+def test_events_leave_in_the_order_they_were_decided(cnn: BeatModel, toy_ecg: NDArray[np.float32]) -> None:
+    pipeline = Pipeline(a_stream(1), cnn)
+    seen = 0
+    for message in cut(toy_ecg[:36_000], [500]):
+        events = pipeline.push(message)
+        assert [e.decided for e in events] == sorted(e.decided for e in events)
+        assert all(seen < e.decided <= message.end for e in events if isinstance(message, Samples))
+        seen = message.end if isinstance(message, Samples) else seen
+
+
+def test_sample_numbers_are_the_sources_own(cnn: BeatModel, toy_ecg: NDArray[np.float32]) -> None:
+    """The same ECG at half the rate gives the same beats at half the sample numbers."""
+    at_360 = run(Pipeline(a_stream(1), cnn), cut(toy_ecg, [3_600]))
+    at_180 = run(Pipeline(a_stream(1, 180), cnn), cut(np.ascontiguousarray(toy_ecg[::2]), [1_800]))
+    expected = np.array([e.sample for e in at_360 if isinstance(e, LabelledBeat)])
+    got = 2 * np.array([e.sample for e in at_180 if isinstance(e, LabelledBeat)])
+    near = np.abs(expected[:, None] - got).min(axis=1) <= 10
+    assert abs(len(expected) - len(got)) <= 3
+    assert near.mean() > 0.99
+
+
+def test_reset_makes_as_new(cnn: BeatModel, toy_ecg: NDArray[np.float32]) -> None:
+    pipeline = Pipeline(a_stream(1), cnn)
+    first = as_bytes(run(pipeline, cut(toy_ecg[:18_000], [360])))
+    pipeline.reset()
+    assert as_bytes(run(pipeline, cut(toy_ecg[:18_000], [360]))) == first
+
+
+def test_a_long_gap_is_told_and_nothing_is_claimed_inside(cnn: BeatModel, toy_ecg: NDArray[np.float32]) -> None:
+    start, n = 10_000, 3_600
+    events = run(Pipeline(a_stream(1), cnn), cut(toy_ecg[:30_000], [360], [(start, n)]))
+    assert [(e.start, e.n) for e in events if isinstance(e, Gap)] == [(start, n)]
+    inside = [e for e in events if isinstance(e, RPeak | LabelledBeat) and start <= e.sample < start + n]
+    assert not inside
+    assert not [e for e in events if isinstance(e, Alert) and e.kind in ("asystole", "pause")]
+
+
+@pytest.mark.parametrize("gain", [0.3, 3.0])
+def test_gain_and_offset_change_no_beat(cnn: BeatModel, toy_ecg: NDArray[np.float32], gain: float) -> None:
+    def peaks(mv: NDArray[np.float32]) -> set[int]:
+        return {e.sample for e in run(Pipeline(a_stream(1), cnn), cut(mv, [3_600])) if isinstance(e, RPeak)}
+
+    plain, changed = peaks(toy_ecg), peaks(toy_ecg * np.float32(gain) + np.float32(1.5))
+    assert len(plain ^ changed) <= 0.01 * len(plain)
+
+
+def test_silence_has_vitals_with_a_reason_and_no_beats(cnn: BeatModel) -> None:
+    mv = np.full((3_600, 2), np.nan, np.float32)
+    events = run(Pipeline(a_stream(2), cnn), cut(mv, [360]))
+    vitals = [e for e in events if isinstance(e, Vitals)]
+    assert vitals
+    assert all(v.hr_bpm is None and v.reason for v in vitals)
+    assert all(q.leads == ("off", "off") for q in events if isinstance(q, Quality))
+    assert not [e for e in events if isinstance(e, RPeak | Alert)]
