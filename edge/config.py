@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -45,11 +46,13 @@ class Mqtt(_Section, frozen=True, kw_only=True):
     Attributes
     ----------
     url : str or None
-        `mqtt://host[:port]` or `mqtts://…`; None publishes nothing.
+        `mqtt://host[:port]`, or `mqtts://…` over TLS; None publishes nothing.
     username : str or None
         For brokers that ask.
     password_file : str or None
-        A file that holds the password alone; it is never given in the file itself.
+        A file that holds the password alone; it is never given in this file or in the address.
+    ca_file : str or None
+        Certificates to trust for `mqtts` instead of the system's.
     waveform : bool
         Publish samples for live view.
     """
@@ -57,7 +60,37 @@ class Mqtt(_Section, frozen=True, kw_only=True):
     url: str | None = None
     username: str | None = None
     password_file: str | None = None
+    ca_file: str | None = None
     waveform: bool = False
+
+    def __post_init__(self) -> None:
+        if self.url is not None:
+            address(self.url)
+
+
+def address(url: str) -> tuple[str, int, bool]:
+    """Return host, port and whether to use TLS.
+
+    Raises
+    ------
+    ValueError
+        If `url` is not an address of an MQTT broker.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise ValueError(f"mqtt.url {_without_login(url)!r} cannot be understood, {error}") from None
+    if parts.scheme not in ("mqtt", "mqtts") or not host or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError(f"mqtt.url takes mqtt://host[:port] or mqtts://host[:port], not {_without_login(url)!r}")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("mqtt.url takes no login: give mqtt.username and mqtt.password_file")
+    tls = parts.scheme == "mqtts"
+    return host, port or (8883 if tls else 1883), tls
+
+
+def _without_login(url: str) -> str:
+    return re.sub(r"//[^/]*@", "//", url)
 
 
 class Config(_Section, frozen=True, kw_only=True):

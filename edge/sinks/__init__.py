@@ -1,0 +1,27 @@
+"""Where results go.
+
+A sink is opened with what the source says of itself, is given every event (and every block of samples) in order, and is
+closed with the reason why the stream ended. `edge.sinks.fanout` gives one stream to several sinks.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from edge.messages import Message, Stream
+
+
+class Sink(Protocol):
+    """One destination of results.
+
+    Any method may raise `SinkError`; the sink is then given nothing more of this stream.
+    """
+
+    def open(self, stream: Stream) -> None:
+        """Get ready for a stream."""
+
+    def write(self, message: Message) -> None:
+        """Take an event, or a block of the source's samples; what does not concern this sink is ignored."""
+
+    def close(self, reason: str) -> None:
+        """Complete what was written; `reason` says why the stream ended."""

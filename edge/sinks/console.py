@@ -1,0 +1,61 @@
+"""Writes alerts as lines to read, as they arrive."""
+
+from __future__ import annotations
+
+from typing import Any, TextIO
+
+from edge.messages import Alert, Message, Priority, Stream
+
+_COLOURS: dict[Priority, str] = {"high": "\033[1;31m", "medium": "\033[33m", "low": "\033[36m"}
+_END_COLOUR = "\033[0m"
+
+
+def clock(seconds: float) -> str:
+    """Return a time since the start, such as ``0:03:25.7``."""
+    tenths = round(seconds * 10)
+    return f"{tenths // 36000}:{tenths // 600 % 60:02}:{tenths // 10 % 60:02}.{tenths % 10}"
+
+
+def evidence_text(evidence: dict[str, Any]) -> str:
+    """Return an alert's numbers on one line."""
+    return ", ".join(f"{key.replace('_', ' ')} {_number(value)}" for key, value in evidence.items())
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+class Console:
+    """Sink that writes a line for each phase of an alert.
+
+    Parameters
+    ----------
+    out : text file
+        Where to; coloured by priority if it is a terminal.
+    """
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._colour = out.isatty()
+
+    def open(self, stream: Stream) -> None:
+        """Note the rate."""
+        self._fs_hz = stream.fs_hz
+        self._name = stream.name
+
+    def write(self, message: Message) -> None:
+        """Write an alert."""
+        if isinstance(message, Alert):
+            self._out.write(self._line(message) + "\n")
+            self._out.flush()
+
+    def close(self, reason: str) -> None:
+        """Everything is written already."""
+
+    def _line(self, alert: Alert) -> str:
+        at = clock((alert.onset if alert.end is None else alert.end) / self._fs_hz)
+        priority = f"{alert.priority:<6}"
+        if self._colour:
+            priority = f"{_COLOURS[alert.priority]}{priority}{_END_COLOUR}"
+        kind = alert.kind.replace("_", " ")
+        return f"{self._name}  {at}  {priority}  {alert.phase:<6}  {kind:<26}  {evidence_text(alert.evidence)}"

@@ -1,0 +1,64 @@
+"""Writes alerts as JSON lines, each phase as it is published."""
+
+from __future__ import annotations
+
+import errno
+from io import FileIO
+from pathlib import Path
+
+from edge.errors import SinkError
+from edge.messages import Alert, Message, Stream
+from edge.sinks.payloads import ModelInfo, Publications, encode
+
+
+class JsonLines:
+    """Sink that writes a line for each phase of an alert; a line is on disk as soon as it is known.
+
+    Parameters
+    ----------
+    path : Path
+        The file; written anew by the first stream, added to by the next.
+    device : str
+        Device id.
+    model : ModelInfo
+        The model that classifies the beats.
+    """
+
+    def __init__(self, path: Path, device: str, model: ModelInfo) -> None:
+        self._path = path
+        self._device = device
+        self._model = model
+        self._mode = "w"
+        self._file: FileIO | None = None
+
+    def open(self, stream: Stream) -> None:
+        """Open the file."""
+        self._publications = Publications(self._device, self._model, stream)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = FileIO(self._path, self._mode)
+        except OSError as error:
+            raise self._failed(error) from error
+        self._mode = "a"
+
+    def write(self, message: Message) -> None:
+        """Write an alert."""
+        if self._file is not None and isinstance(message, Alert):
+            try:
+                line = encode(self._publications.alert(message)) + b"\n"
+                if self._file.write(line) < len(line):
+                    raise OSError(errno.ENOSPC, "No space left on device")
+            except OSError as error:
+                raise self._failed(error) from error
+
+    def close(self, reason: str) -> None:  # noqa: ARG002  # every line is written already
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _failed(self, error: OSError) -> SinkError:
+        self.close("failed")
+        return SinkError(
+            str(self._path), error.strerror or "cannot be written", "give --alerts a file that can be written"
+        )

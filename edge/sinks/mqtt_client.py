@@ -1,0 +1,236 @@
+"""A connection to an MQTT broker: version 5, or 3.1.1 where the broker knows no better."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, Protocol
+
+import msgspec
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.reasoncodes import ReasonCode
+
+from edge.errors import SinkError
+
+# Long enough for a slow link's TLS handshake, short enough to still look like an answer to a command.
+CONNECT_TIMEOUT_S = 5.0
+# A broker that stays silent this long says the device is gone after 1.5 times as much.
+_KEEPALIVE_S = 30
+# Waiting for acknowledgements goes on while some arrive; this long without any is a broken link.
+_ACK_TIMEOUT_S = 10.0
+_UNSUPPORTED_VERSION = 0x84
+_REFUSED_LOGIN = (0x86, 0x87)
+_SESSION_TAKEN_OVER = 0x8E
+
+
+class Broker(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the broker is and how to get in.
+
+    Attributes
+    ----------
+    host, port : str, int
+        Its address.
+    tls : bool
+        Whether to encrypt; its certificate is then checked.
+    ca_file : Path or None
+        Certificates to trust instead of the system's.
+    username, password : str or None
+        For brokers that ask.
+    """
+
+    host: str
+    port: int = 1883
+    tls: bool = False
+    ca_file: Path | None = None
+    username: str | None = None
+    password: str | None = None
+
+    @property
+    def url(self) -> str:
+        """Its address as it is shown; never with the password."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'mqtts' if self.tls else 'mqtt'}://{host}:{self.port}"
+
+
+class Publication(msgspec.Struct, frozen=True, kw_only=True):
+    """A message on its way out.
+
+    Attributes
+    ----------
+    topic, payload : str, bytes
+        What is said where.
+    qos : int
+        0 at most once, 1 at least once.
+    retain : bool
+        Whether the broker keeps it for those who subscribe later.
+    """
+
+    topic: str
+    payload: bytes
+    qos: int = 0
+    retain: bool = False
+
+
+class Publisher(Protocol):
+    """Brings messages to a broker."""
+
+    def connect(self, will: Publication) -> None:
+        """Connect; the broker is to publish `will` if the connection breaks. May raise `SinkError`."""
+
+    def publish(self, publication: Publication) -> None:
+        """Send a message. May raise `SinkError`."""
+
+    def close(self) -> None:
+        """Wait until everything was acknowledged, and disconnect. May raise `SinkError`."""
+
+
+class MqttPublisher:
+    """Publishes over one connection, made again when it breaks.
+
+    Messages of QoS 1 wait in memory meanwhile, those of QoS 0 are lost. What is retained is published again after each
+    reconnect: by then the broker has put the last will in its place.
+
+    Parameters
+    ----------
+    broker : Broker
+        Where to connect to.
+    client_id : str
+        The same at every start, so that a broker that has not noticed a break hands the session over instead of
+        publishing the old one's last will later.
+    """
+
+    def __init__(self, broker: Broker, client_id: str) -> None:
+        self._broker = broker
+        self._client_id = client_id
+        self._acknowledged: SimpleQueue[int] = SimpleQueue()
+        self._pending: set[int] = set()
+        self._retained: dict[str, Publication] = {}
+        self._retained_lock = threading.Lock()
+        self._lost: str | None = None
+        self._client: paho.Client | None = None
+
+    def connect(self, will: Publication) -> None:
+        """Connect with version 5, else with 3.1.1.
+
+        Raises
+        ------
+        SinkError
+            If the broker cannot be reached in time or does not let us in.
+        """
+        for protocol in (MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311):
+            answer = self._attempt(will, protocol)
+            if answer is not None and not answer.is_failure:
+                return
+            self._stop()
+            if answer is not None and answer.value != _UNSUPPORTED_VERSION:
+                fix = "check mqtt.username and mqtt.password_file" if answer.value in _REFUSED_LOGIN else ""
+                raise SinkError(self._broker.url, f"broker refuses the connection, {answer}", fix)
+        raise SinkError(self._broker.url, "broker does not answer as an MQTT broker does", "check the address")
+
+    def publish(self, publication: Publication) -> None:
+        """Send a message, or queue it while the connection is down.
+
+        Raises
+        ------
+        SinkError
+            If another client has taken over this device's session.
+        """
+        if self._lost or self._client is None:
+            raise SinkError(self._broker.url, self._lost or "is closed")
+        if publication.retain:
+            with self._retained_lock:
+                self._retained[publication.topic] = publication
+                self._send(self._client, publication)
+        else:
+            self._send(self._client, publication)
+        self._collect()
+
+    def close(self) -> None:
+        """Wait until all messages of QoS 1 are acknowledged, and disconnect.
+
+        Raises
+        ------
+        SinkError
+            If some were not, and how many.
+        """
+        if self._client is None:
+            return
+        self._collect()
+        while self._pending:
+            try:
+                self._pending.discard(self._acknowledged.get(timeout=_ACK_TIMEOUT_S))
+            except Empty:
+                break
+        unacknowledged = len(self._pending)
+        self._stop()
+        if unacknowledged:
+            reason = f"{unacknowledged} messages were not acknowledged within {_ACK_TIMEOUT_S:g} s"
+            raise SinkError(self._broker.url, reason, "check the broker and the network")
+
+    def _attempt(self, will: Publication, protocol: MQTTProtocolVersion) -> ReasonCode | None:
+        """Return the broker's answer, None if it hung up without one."""
+        answers: SimpleQueue[ReasonCode | None] = SimpleQueue()
+        client = paho.Client(CallbackAPIVersion.VERSION2, client_id=self._client_id, protocol=protocol)
+        client.connect_timeout = CONNECT_TIMEOUT_S
+        client.will_set(will.topic, will.payload, qos=will.qos, retain=will.retain)
+        client.username_pw_set(self._broker.username, self._broker.password)
+        client.on_publish = lambda _client, _data, mid, _reason, _properties: self._acknowledged.put(mid)
+
+        def on_connect(client: paho.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
+            answers.put(reason)
+            self._say_again(client)
+
+        def on_disconnect(client: paho.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
+            answers.put(None)
+            if reason.value == _SESSION_TAKEN_OVER:
+                self._lost = f"another client has connected as {self._client_id}: give each device its own device.id"
+                client.disconnect()
+
+        client.on_connect, client.on_disconnect = on_connect, on_disconnect
+        self._client = client
+        started = time.monotonic()
+        try:
+            if self._broker.tls:
+                client.tls_set(ca_certs=str(self._broker.ca_file) if self._broker.ca_file else None)
+            client.connect(self._broker.host, self._broker.port, keepalive=_KEEPALIVE_S)
+            client.loop_start()
+            return answers.get(timeout=max(CONNECT_TIMEOUT_S - (time.monotonic() - started), 0.1))
+        except (OSError, ValueError) as error:
+            raise self._unreachable(error) from error
+        except Empty:
+            self._stop()
+            raise SinkError(
+                self._broker.url, f"no answer within {CONNECT_TIMEOUT_S:g} s", "check the address"
+            ) from None
+
+    def _unreachable(self, error: Exception) -> SinkError:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            reason = f"its certificate is not trusted, {error.verify_message}"
+            return SinkError(self._broker.url, reason, "give the broker's CA in mqtt.ca_file")
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        return SinkError(self._broker.url, f"cannot connect, {reason}", "check that the broker runs at this address")
+
+    def _send(self, client: paho.Client, publication: Publication) -> None:
+        info = client.publish(publication.topic, publication.payload, publication.qos, publication.retain)
+        if publication.qos:
+            self._pending.add(info.mid)
+
+    def _say_again(self, client: paho.Client) -> None:
+        # From paho's own thread; these are not counted, for the next change of state is what matters.
+        with self._retained_lock:
+            for publication in self._retained.values():
+                client.publish(publication.topic, publication.payload, publication.qos, publication.retain)
+
+    def _collect(self) -> None:
+        while not self._acknowledged.empty():
+            self._pending.discard(self._acknowledged.get())
+
+    def _stop(self) -> None:
+        if self._client is not None:
+            self._client.disconnect()
+            self._client.loop_stop()
+            self._client = None
