@@ -25,12 +25,12 @@ CLASSES = ("N", "S", "V", "F", "Q")
 
 AAMI: dict[str, str] = {
     symbol: label
-    for label, symbols in {"N": "NLRejB", "S": "AaJSn", "V": "VEr", "F": "F", "Q": "/fQ?"}.items()
+    for label, symbols in {"N": "NLRejnB", "S": "AaJS", "V": "VEr", "F": "F", "Q": "/fQ?"}.items()
     for symbol in symbols
 }
 """AAMI class of each beat symbol of the MIT-BIH databases; symbols not here are no beats.
 
-The escape beats e and j are N, as in de Chazal et al. 2004 and all work on that split; `bxb` itself counts them as S.
+The escape beats e, j and n are N, as in de Chazal et al. 2004 and in all work on that split; `bxb` counts them as S.
 """
 
 Convention = Literal["strict", "ec57"]
