@@ -76,8 +76,8 @@ def _decided(event: Event) -> int:
 def front_end(stream: Stream) -> list[Stage]:
     """Stages from samples to beats ready to be classified; training makes its features with these too."""
     return [
+        SignalQuality(stream.fs_hz, len(stream.leads), range_mv=stream.range_mv),
         Conditioning(stream.fs_hz, len(stream.leads), range_mv=stream.range_mv),
-        SignalQuality(len(stream.leads), range_mv=stream.range_mv),
         QrsDetector(len(stream.leads)),
         Beats(stream.leads),
     ]

@@ -1,0 +1,216 @@
+"""How much each moment looks like a QRS complex, in each lead and in all of them together.
+
+A lead's evidence is the root of the energy of its second derivative, smoothed over a QRS: the Mexican hat passes 6 to
+25 Hz, where QRS complexes stand out from P and T waves (Thakor 1984). Leads are brought to one scale by the level
+their QRS complexes reach, and weighted by how far that level stands above the lead's average.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.stages.fir import filtered
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+HAT_HALF = 20
+SMOOTH_HALF = 20
+AHEAD = HAT_HALF + SMOOTH_HALF
+"""Samples after a moment that its evidence needs."""
+
+HOP = 180
+"""Leads are weighed anew every half second."""
+
+LEARNED = 3
+"""Hops that are weighed by what was learned from themselves: the first second and a half of a segment."""
+
+_KEPT_HOPS = 12
+_TOLERATED = 45
+"""Invalid runs up to this long, the low-pass's length and five samples, leave evidence that can be trusted."""
+
+_QUANTUM = 2.0**24
+
+
+def _hat(half: int, sigma: float) -> Floats:
+    place = np.arange(-half, half + 1) / sigma
+    hat = (1 - place**2) * np.exp(-(place**2) / 2)
+    hat -= hat.mean()
+    return np.asarray(hat / np.abs(hat).sum(), np.float64)
+
+
+def _hann(half: int) -> Floats:
+    window = 1 + np.cos(np.pi * np.arange(-half, half + 1) / (half + 1))
+    return np.asarray(window / window.sum(), np.float64)
+
+
+_HAT = _hat(HAT_HALF, 6.2)
+_HANN = _hann(SMOOTH_HALF)
+
+
+class Track:
+    """Rows numbered from `origin` on; the oldest can be dropped.
+
+    Parameters
+    ----------
+    rows : array, shape (n, ...)
+        The first rows.
+    origin : int
+        Number of the first of them.
+    """
+
+    def __init__(self, rows: NDArray[np.generic], origin: int) -> None:
+        self._rows = rows
+        self.origin = origin
+
+    @property
+    def end(self) -> int:
+        """One past the last row's number."""
+        return self.origin + len(self._rows)
+
+    def append(self, rows: NDArray[np.generic]) -> None:
+        """Add rows."""
+        self._rows = np.concatenate([self._rows, rows])
+
+    def get(self, start: int, stop: int) -> NDArray[np.generic]:
+        """Return rows [start, stop)."""
+        return self._rows[start - self.origin : stop - self.origin]
+
+    def drop(self, before: int) -> None:
+        """Forget rows before this number."""
+        if before > self.origin:
+            self._rows = self._rows[before - self.origin :]
+            self.origin = before
+
+
+class Evidence:
+    """Evidence of one segment, made from clean samples as they come.
+
+    Parameters
+    ----------
+    start : int
+        First sample of the segment.
+    first : float64 array, shape (n_leads,)
+        Its values, taken to have been the same before.
+
+    Attributes
+    ----------
+    mv : Track of float64, shape (n, n_leads)
+        Clean samples.
+    hat : Track of float64, shape (n, n_leads)
+        Their second derivative, sign turned; ends `HAT_HALF` earlier.
+    leads : Track of float64, shape (n, n_leads)
+        Evidence in each lead; ends `AHEAD` earlier. 0 where it cannot be trusted.
+    joint : Track of float64, shape (n,)
+        Evidence of all leads; near 1 at the usual QRS.
+    scale : Track of float64, shape (n, n_leads)
+        What evidence in each lead is multiplied by to be summed to `joint`.
+    average : Track of float64, shape (n,)
+        What `joint` is on average over the last seconds.
+    """
+
+    def __init__(self, start: int, first: Floats) -> None:
+        n_leads = len(first)
+        self._start = start
+        self.mv = Track(np.repeat(first[None], AHEAD, axis=0), start - AHEAD)
+        self._bad = Track(np.zeros((_TOLERATED + 2 * AHEAD, n_leads), bool), start - _TOLERATED - 2 * AHEAD)
+        self.hat = Track(np.zeros((0, n_leads)), start - SMOOTH_HALF)
+        self.leads = Track(np.zeros((0, n_leads)), start)
+        self._trusted = Track(np.zeros((0, n_leads), bool), start)
+        self.joint = Track(np.zeros(0), start)
+        self.scale = Track(np.zeros((0, n_leads)), start)
+        self.average = Track(np.zeros(0), start)
+        self._peaks = Track(np.zeros((0, n_leads)), 0)
+        self._means = Track(np.zeros((0, n_leads)), 0)
+
+    def extend(self, mv: Floats, bad: Flags) -> None:
+        """Add samples; extends the other tracks as far as they can be known."""
+        self.mv.append(mv)
+        self._bad.append(bad)
+        start, stop = self.hat.end, self.mv.end - HAT_HALF
+        if stop > start:
+            self.hat.append(filtered(self.mv.get(start - HAT_HALF, stop + HAT_HALF), _HAT))
+        start, stop = self.leads.end, self.hat.end - SMOOTH_HALF
+        if stop > start:
+            energy = filtered(self.hat.get(start - SMOOTH_HALF, stop + SMOOTH_HALF) ** 2, _HANN)
+            trusted = self._is_trusted(start, stop)
+            self.leads.append(np.rint(np.sqrt(energy) * _QUANTUM) / _QUANTUM * trusted)
+            self._trusted.append(trusted)
+            self._learn()
+            if self._peaks.end >= LEARNED:
+                self._join()
+
+    def needs(self, stop: int) -> int:
+        """Return how far samples must have come for `joint` to be known up to `stop`."""
+        return max(stop, self._start + LEARNED * HOP) + AHEAD
+
+    def finish(self) -> None:
+        """Extend the last value, so that all tracks reach the last sample."""
+        end = self.mv.end
+        last = self.mv.get(end - 1, end)
+        self.extend(np.repeat(last, AHEAD, axis=0), np.zeros((AHEAD, last.shape[1]), bool))
+        if self._peaks.end < LEARNED and self.leads.end > self._start:
+            self._add_hops(self._peaks.end, 1, self.leads.end - self._start - self._peaks.end * HOP)
+            self._join()
+
+    def drop(self, before: int) -> None:
+        """Forget what lies before this sample."""
+        for track in (self.mv, self.hat, self.leads, self.joint, self.scale, self.average, self._trusted):
+            track.drop(min(before, track.end - 2 * AHEAD))
+        self._bad.drop(self._bad.end - _TOLERATED - 3 * AHEAD)
+        self._peaks.drop(self._peaks.end - _KEPT_HOPS)
+        self._means.drop(self._means.end - _KEPT_HOPS)
+
+    def _is_trusted(self, start: int, stop: int) -> Flags:
+        """Return where no long invalid run ends within the reach of the filters."""
+        first = start - _TOLERATED - 2 * AHEAD
+        bad = self._bad.get(first, stop + AHEAD)
+        if not bad.any():
+            return np.ones((stop - start, bad.shape[1]), bool)
+        sums = np.zeros((len(bad) + 1, bad.shape[1]), np.int64)
+        np.cumsum(bad, axis=0, out=sums[1:])
+        long = sums[_TOLERATED + 1 :] - sums[: -_TOLERATED - 1] > _TOLERATED  # ends at first + _TOLERATED + its index
+        sums = np.zeros((len(long) + 1, bad.shape[1]), np.int64)
+        np.cumsum(long, axis=0, out=sums[1:])
+        width = len(long) - (stop - start) + 1
+        return np.asarray(sums[width:] == sums[:-width])
+
+    def _learn(self) -> None:
+        """Take in the hops that are complete."""
+        known = self._peaks.end
+        n = (self.leads.end - self._start) // HOP - known
+        if n > 0:
+            self._add_hops(known, n, HOP)
+
+    def _add_hops(self, hop: int, n: int, length: int) -> None:
+        first = self._start + hop * HOP
+        spans = self.leads.get(first, first + n * length).reshape(n, length, -1)
+        count = self._trusted.get(first, first + n * length).reshape(n, length, -1).sum(axis=1)
+        self._peaks.append(spans.max(axis=1))
+        self._means.append(spans.sum(axis=1) / np.maximum(count, 1))
+
+    def _join(self) -> None:
+        """Extend the joint evidence as far as the leads' reaches."""
+        start, stop = self.joint.end, self.leads.end
+        first, last = (start - self._start) // HOP, (stop - 1 - self._start) // HOP
+        weights, levels, means = self._weigh(np.maximum(np.arange(first, last + 1), LEARNED))
+        hop = (np.arange(start, stop) - self._start) // HOP - first
+        weight = weights[hop] * self._trusted.get(start, stop)
+        total = weight.sum(axis=1)
+        scale = weight / (np.where(total > 0, total, 1.0)[:, None] * levels[hop])
+        self.scale.append(scale)
+        self.joint.append((scale * self.leads.get(start, stop)).sum(axis=1))
+        self.average.append((scale * means[hop]).sum(axis=1))
+
+    def _weigh(self, hops: NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
+        """Return weights, QRS levels and averages to be used in these hops, learned from the hops before them."""
+        back = np.arange(9)
+        last = np.minimum(hops, self._peaks.end)
+        rows = np.clip(last[:, None] - 1 - back, self._peaks.origin, None) - self._peaks.origin
+        peaks = self._peaks.get(self._peaks.origin, self._peaks.end)[rows]
+        means = self._means.get(self._means.origin, self._means.end)[rows[:, :8]].sum(axis=1) / 8
+        levels = np.median(peaks.reshape(len(hops), 3, 3, -1).max(axis=2), axis=1)
+        contrast = levels / np.maximum(means, 1e-9)
+        weights = np.where(levels > 0, np.maximum(contrast - 1.5, 0.05) ** 2, 0.0)
+        return weights, np.maximum(levels, 1e-9), means
