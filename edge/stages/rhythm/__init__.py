@@ -1,29 +1,27 @@
-"""Rate, pauses, ectopy and runs out of labelled beats: `Vitals` once a second, and `Episode`."""
+"""Rate, pauses, ectopy and runs out of labelled beats: `Vitals` once a second, and `Episode`.
 
-from __future__ import annotations
+The kinds of episode, their definitions and where those come from are in `KINDS` and `RhythmRules`; docs/alarms.md has
+them in a table.
+"""
 
-from collections.abc import Iterable
-
-from edge.messages import Message
 from edge.stages.rhythm.rules import RhythmRules
+from edge.stages.rhythm.stage import Rhythm
 
-__all__ = ["Rhythm", "RhythmRules"]
+__all__ = ["KINDS", "Rhythm", "RhythmRules"]
 
-
-class Rhythm:
-    """Finds the rhythm."""
-
-    def __init__(self, rules: RhythmRules, n_leads: int) -> None:
-        self._rules = rules
-        self._n_leads = n_leads
-
-    def push(self, message: Message) -> Iterable[Message]:
-        """Take one message in; return what it leads to."""
-        return [message]
-
-    def flush(self) -> Iterable[Message]:
-        """Return what is still held."""
-        return []
-
-    def reset(self) -> None:
-        """Forget everything."""
+KINDS = (
+    "asystole",
+    "vt",
+    "bradycardia",
+    "tachycardia",
+    "pause",
+    "v_run",
+    "idioventricular",
+    "svt_run",
+    "ventricular_burden",
+    "bigeminy",
+    "trigeminy",
+    "couplet",
+    "signal_lost",
+)
+"""Every kind of `Episode` that this stage tells."""

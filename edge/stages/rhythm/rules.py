@@ -42,8 +42,8 @@ class RhythmRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     tachycardia_bpm, tachycardia_beats : float, int
         Above this rate for so many beats. PhysioNet/CinC Challenge 2015: > 140/min for 17 beats.
     rate_hysteresis_bpm : float
-        A running brady- or tachycardia, or ventricular tachycardia, ends only so far on the other side of its threshold;
-        5/min is the error that EC57 grants a heart rate.
+        A running bradycardia, tachycardia or vt ends only so far on the other side of its threshold; 5/min is the error
+        that EC57 grants a heart rate.
     asystole_s : float
         Time without a QRS. PhysioNet/CinC Challenge 2015: at least 4 s.
     pause_s : float

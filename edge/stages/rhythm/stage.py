@@ -1,0 +1,189 @@
+"""The stage: keeps time, and hands beats, quality and gaps to what follows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from edge.messages import FS_HZ, Event, Gap, LabelledBeat, Message, Quality, Samples, Vitals
+from edge.stages.rhythm.ectopy import Burden, Pattern
+from edge.stages.rhythm.episodes import Episodes, Tracker
+from edge.stages.rhythm.rate import HeartRate, RateTracker
+from edge.stages.rhythm.readability import Readability
+from edge.stages.rhythm.rules import RhythmRules
+from edge.stages.rhythm.runs import SupraventricularRuns, VentricularRuns
+from edge.stages.rhythm.silence import Silence
+
+
+class Rhythm:
+    """Stage that tells `Vitals` once a second and `Episode`; everything that comes in is passed on.
+
+    Time goes on with the events' `decided`, and with each block to its end plus its lag. What time itself decides,
+    a second that is over or a silence that has lasted, is told at its own sample, after the events of that sample
+    and before any later one; so blocks do not matter. Seconds that end within a gap that was not bridged have no
+    Vitals.
+
+    Parameters
+    ----------
+    rules : RhythmRules
+        Thresholds.
+    n_leads : int
+        Leads of the stream.
+    """
+
+    def __init__(self, rules: RhythmRules, n_leads: int) -> None:
+        self._rules = rules
+        self._n_leads = n_leads
+        self._settle = round(rules.settle_s * FS_HZ)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything."""
+        rules = self._rules
+        self._out: list[Message] = []
+        episodes = self._episodes = Episodes(self._out_append, rules.update_s)
+        self._signal = Readability(episodes, rules, self._n_leads)
+        self._silence = Silence(episodes, rules)
+        self._hr = HeartRate(rules.hr_window_s)
+        # The place for what is to come: atrial fibrillation as one more tracker of beats; ventricular fibrillation
+        # needs the signal, so it will be a tracker that is handed the Samples too.
+        self._trackers: tuple[Tracker, ...] = (
+            RateTracker(episodes, rules, "bradycardia"),
+            RateTracker(episodes, rules, "tachycardia"),
+            VentricularRuns(episodes, rules),
+            SupraventricularRuns(episodes, rules),
+            Pattern(episodes, rules, "bigeminy"),
+            Pattern(episodes, rules, "trigeminy"),
+            Burden(episodes, rules),
+        )
+        self._beats = dict.fromkeys("NSVFQ", 0)
+        self._last: int | None = None  # sample of the last beat, if the next one joins it
+        self._origin = 0  # where the signal began, or began anew
+        self._after_gap = False
+        self._second = FS_HZ  # end of the second that runs
+        self._now = 0
+        self._end = 0
+
+    def push(self, message: Message) -> Iterable[Message]:
+        """Take one message in; return it, and what was decided at or before it."""
+        if isinstance(message, Samples):
+            self._pass(message.end + message.lag + 1)
+            self._now = max(self._now, message.end + message.lag)
+            self._end = message.end
+            self._out.append(message)
+        elif isinstance(message, LabelledBeat):
+            # At a gap beats are told whose `decided` lies beyond it; time within the gap must not pass as silence.
+            self._note(message, min(message.decided, message.sample + self._settle))
+            self._on_beat(message)
+        elif isinstance(message, Quality):
+            self._note(message, min(message.decided, message.start + message.n + self._settle))
+            self._on_quality(message)
+        elif isinstance(message, Gap):
+            self._note(message, message.decided if message.bridged else min(message.start, message.decided))
+            self._on_gap(message)
+        else:
+            self._out.append(message)
+        return self._take()
+
+    def flush(self) -> Iterable[Message]:
+        """End every running episode."""
+        self._lost_all(self._now, "end of stream")
+        self._silence.lost(self._end, self._end, self._now, "end of stream")
+        self._signal.flush(self._end, self._now)
+        return self._take()
+
+    def _out_append(self, message: Message) -> None:
+        self._out.append(message)
+
+    def _take(self) -> list[Message]:
+        out, self._out = self._out, []
+        return out
+
+    def _note(self, event: Event, until: int) -> None:
+        """Let time pass up to an event, and pass it on."""
+        self._pass(until)
+        self._now = max(self._now, event.decided)
+        self._out.append(event)
+
+    def _pass(self, until: int) -> None:
+        """Tell all that time decides before `until`."""
+        while (due := min(self._second, self._silence.due)) < until:
+            if due == self._silence.due:
+                if self._silence.fire() == "asystole":
+                    self._lost_all(due, "asystole")
+            else:
+                self._tick(due)
+
+    def _tick(self, now: int) -> None:
+        for tracker in self._trackers:
+            tracker.tick(now)
+        self._episodes.tick(now)
+        hr_bpm = self._hr.at(now)
+        reason = self._why_no_rate(hr_bpm)
+        self._after_gap &= hr_bpm is None
+        self._out.append(
+            Vitals(
+                sample=now - 1,
+                hr_bpm=None if reason else hr_bpm,
+                reason=reason,
+                leads=self._signal.leads,
+                beats=self._beats.copy(),
+                decided=now,
+            )
+        )
+        self._second = now + FS_HZ
+
+    def _why_no_rate(self, hr_bpm: float | None) -> str | None:
+        if reason := self._signal.reason or self._silence.kind:
+            return reason
+        if hr_bpm is not None:
+            return None
+        if self._after_gap:
+            return "gap"
+        return "too few beats" if any(self._beats.values()) else "no beats yet"
+
+    def _on_beat(self, beat: LabelledBeat) -> None:
+        self._beats[beat.label] += 1
+        joined = self._joins(beat)
+        if joined:
+            self._signal.beat()
+        self._follow_silence(beat)
+        self._hr.beat(beat, joined)
+        for tracker in self._trackers:
+            tracker.beat(beat, joined)
+        self._last = beat.sample
+
+    def _joins(self, beat: LabelledBeat) -> bool:
+        """Return whether the signal could be read all the way from the beat before."""
+        if beat.rr_ms is None or self._last is None:
+            return False
+        return self._signal.from_sample(beat.sample, across_bridged=True) <= self._last
+
+    def _follow_silence(self, beat: LabelledBeat) -> None:
+        start = self._origin if self._last is None else self._last
+        since = max(start, self._signal.from_sample(beat.sample))
+        readable_from = max(self._origin, self._signal.from_sample())
+        self._silence.beat(beat.sample, beat.decided, (since, since == self._last), readable_from)
+
+    def _on_quality(self, quality: Quality) -> None:
+        had = self._signal.lost
+        self._signal.judge(quality)
+        if not quality.usable:
+            self._silence.lost(quality.start, quality.start + quality.n, quality.decided, "signal")
+        if self._signal.lost and not had:
+            self._lost_all(quality.decided, "signal")
+
+    def _on_gap(self, gap: Gap) -> None:
+        end = gap.start + gap.n
+        self._silence.lost(gap.start, end, gap.decided, "gap", bridged=gap.bridged)
+        if not gap.bridged:
+            self._lost_all(gap.decided, "gap")
+            self._last, self._origin = None, end
+            self._after_gap = True
+            passed = max(end, gap.decided)
+            self._second = max(self._second, passed - passed % FS_HZ + FS_HZ)
+        self._signal.lose(gap)
+
+    def _lost_all(self, decided: int, why: str) -> None:
+        self._hr.lost()
+        for tracker in self._trackers:
+            tracker.lost(decided, why)
