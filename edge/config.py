@@ -53,6 +53,8 @@ class Mqtt(_Section, frozen=True, kw_only=True):
         A file that holds the password alone; it is never given in this file or in the address.
     ca_file : str or None
         Certificates to trust for `mqtts` instead of the system's.
+    version : str
+        Of the protocol: `5`, `3.1.1`, or `auto`, which tries both in this order.
     waveform : bool
         Publish samples for live view.
     """
@@ -61,6 +63,7 @@ class Mqtt(_Section, frozen=True, kw_only=True):
     username: str | None = None
     password_file: str | None = None
     ca_file: str | None = None
+    version: Literal["auto", "5", "3.1.1"] = "auto"
     waveform: bool = False
 
     def __post_init__(self) -> None:

@@ -1,0 +1,1 @@
+"""Wires sources, pipeline and sinks together and runs them."""

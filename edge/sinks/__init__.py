@@ -17,6 +17,10 @@ class Sink(Protocol):
     Any method may raise `SinkError`; the sink is then given nothing more of this stream.
     """
 
+    @property
+    def where(self) -> str:
+        """File or broker of this stream's results, for people; empty if there is none."""
+
     def open(self, stream: Stream) -> None:
         """Get ready for a stream."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TextIO
 
 from edge.messages import Alert, Message, Priority, Stream
@@ -32,11 +33,19 @@ class Console:
     ----------
     out : text file
         Where to; coloured by priority if it is a terminal.
+    before_line : callable, optional
+        Called before each line, to clear the way.
     """
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: TextIO, before_line: Callable[[], None] | None = None) -> None:
         self._out = out
+        self._before_line = before_line
         self._colour = out.isatty()
+
+    @property
+    def where(self) -> str:
+        """Nothing that lasts."""
+        return ""
 
     def open(self, stream: Stream) -> None:
         """Note the rate."""
@@ -46,6 +55,8 @@ class Console:
     def write(self, message: Message) -> None:
         """Write an alert."""
         if isinstance(message, Alert):
+            if self._before_line is not None:
+                self._before_line()
             self._out.write(self._line(message) + "\n")
             self._out.flush()
 

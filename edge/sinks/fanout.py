@@ -26,6 +26,7 @@ class Fanout:
         self._open: list[Sink] = []
         self._reported: set[str] = set()
         self.errors: list[SinkError] = []
+        self.written: tuple[str, ...] = ()
 
     def open(self, stream: Stream) -> None:
         """Open every sink; one that cannot be opened is left out of this stream."""
@@ -38,8 +39,9 @@ class Fanout:
         self._each(lambda sink: sink.write(message))
 
     def close(self, reason: str) -> None:
-        """Close every sink still open."""
+        """Close every sink still open; those that complete are noted in `written`."""
         self._each(lambda sink: sink.close(reason))
+        self.written = tuple(sink.where for sink in self._open if sink.where)
         self._open = []
 
     def _each(self, act: Callable[[Sink], None]) -> None:

@@ -31,6 +31,11 @@ class JsonLines:
         self._mode = "w"
         self._file: FileIO | None = None
 
+    @property
+    def where(self) -> str:
+        """The file."""
+        return str(self._path)
+
     def open(self, stream: Stream) -> None:
         """Open the file."""
         self._publications = Publications(self._device, self._model, stream)

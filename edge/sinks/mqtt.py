@@ -63,6 +63,11 @@ class MqttSink:
             source=None,
         )
 
+    @property
+    def where(self) -> str:
+        """The broker."""
+        return self._publisher.where
+
     def open(self, stream: Stream) -> None:
         """Connect, and say that the device watches `stream`."""
         self._stream = stream

@@ -7,7 +7,7 @@ import threading
 import time
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 import paho.mqtt.client as paho
@@ -27,6 +27,15 @@ _REFUSED_LOGIN = (0x86, 0x87)
 _SESSION_TAKEN_OVER = 0x8E
 
 
+Version = Literal["auto", "5", "3.1.1"]
+
+_PROTOCOLS: dict[Version, tuple[MQTTProtocolVersion, ...]] = {
+    "auto": (MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311),
+    "5": (MQTTProtocolVersion.MQTTv5,),
+    "3.1.1": (MQTTProtocolVersion.MQTTv311,),
+}
+
+
 class Broker(msgspec.Struct, frozen=True, kw_only=True):
     """Where the broker is and how to get in.
 
@@ -40,6 +49,8 @@ class Broker(msgspec.Struct, frozen=True, kw_only=True):
         Certificates to trust instead of the system's.
     username, password : str or None
         For brokers that ask.
+    version : str
+        Of the protocol; `auto` tries 5 and then 3.1.1.
     """
 
     host: str
@@ -48,6 +59,7 @@ class Broker(msgspec.Struct, frozen=True, kw_only=True):
     ca_file: Path | None = None
     username: str | None = None
     password: str | None = None
+    version: Version = "auto"
 
     @property
     def url(self) -> str:
@@ -77,6 +89,10 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
 
 class Publisher(Protocol):
     """Brings messages to a broker."""
+
+    @property
+    def where(self) -> str:
+        """The broker's address, for people."""
 
     def connect(self, will: Publication) -> None:
         """Connect; the broker is to publish `will` if the connection breaks. May raise `SinkError`."""
@@ -113,15 +129,20 @@ class MqttPublisher:
         self._lost: str | None = None
         self._client: paho.Client | None = None
 
+    @property
+    def where(self) -> str:
+        """The broker's address."""
+        return self._broker.url
+
     def connect(self, will: Publication) -> None:
-        """Connect with version 5, else with 3.1.1.
+        """Connect with the best version the broker knows.
 
         Raises
         ------
         SinkError
             If the broker cannot be reached in time or does not let us in.
         """
-        for protocol in (MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311):
+        for protocol in _PROTOCOLS[self._broker.version]:
             answer = self._attempt(will, protocol)
             if answer is not None and not answer.is_failure:
                 return
@@ -129,7 +150,8 @@ class MqttPublisher:
             if answer is not None and answer.value != _UNSUPPORTED_VERSION:
                 fix = "check mqtt.username and mqtt.password_file" if answer.value in _REFUSED_LOGIN else ""
                 raise SinkError(self._broker.url, f"broker refuses the connection, {answer}", fix)
-        raise SinkError(self._broker.url, "broker does not answer as an MQTT broker does", "check the address")
+        reason = f"no MQTT broker answers within {CONNECT_TIMEOUT_S:g} s"
+        raise SinkError(self._broker.url, reason, "check address and mqtt.version")
 
     def publish(self, publication: Publication) -> None:
         """Send a message, or queue it while the connection is down.
@@ -172,7 +194,7 @@ class MqttPublisher:
             raise SinkError(self._broker.url, reason, "check the broker and the network")
 
     def _attempt(self, will: Publication, protocol: MQTTProtocolVersion) -> ReasonCode | None:
-        """Return the broker's answer, None if it hung up without one."""
+        """Return the broker's answer; None if it gave none or hung up, as some do that only know an older version."""
         answers: SimpleQueue[ReasonCode | None] = SimpleQueue()
         client = paho.Client(CallbackAPIVersion.VERSION2, client_id=self._client_id, protocol=protocol)
         client.connect_timeout = CONNECT_TIMEOUT_S
@@ -202,10 +224,7 @@ class MqttPublisher:
         except (OSError, ValueError) as error:
             raise self._unreachable(error) from error
         except Empty:
-            self._stop()
-            raise SinkError(
-                self._broker.url, f"no answer within {CONNECT_TIMEOUT_S:g} s", "check the address"
-            ) from None
+            return None
 
     def _unreachable(self, error: Exception) -> SinkError:
         if isinstance(error, ssl.SSLCertVerificationError):

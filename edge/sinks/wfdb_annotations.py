@@ -115,16 +115,17 @@ class WfdbAnnotations:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def path(self, stream: Stream) -> Path:
-        """Return the file that `stream` is written to."""
-        return self._folder / f"{stream.name}.{EXTENSION}"
+    @property
+    def where(self) -> str:
+        """The file."""
+        return str(self._path)
 
     def open(self, stream: Stream) -> None:
         """Make sure that the file can be written."""
         self._stream = stream
         self._beats: list[Annotation] = []
         self._spans: dict[int, tuple[str, int, int | None]] = {}
-        path = self.path(stream)
+        self._path = self._folder / f"{stream.name}.{EXTENSION}"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self._folder):
@@ -132,8 +133,8 @@ class WfdbAnnotations:
         except OSError as error:
             fix = "give --annotations a folder that can be written to"
             raise SinkError(str(self._folder), error.strerror or "cannot be written", fix) from error
-        if path.is_dir():
-            raise SinkError(str(path), "is a folder", "move it away, or give --annotations another folder")
+        if self._path.is_dir():
+            raise SinkError(str(self._path), "is a folder", "move it away, or give --annotations another folder")
 
     def write(self, message: Message) -> None:
         """Note a beat or an episode."""
@@ -144,7 +145,6 @@ class WfdbAnnotations:
 
     def close(self, reason: str) -> None:  # noqa: ARG002  # the file is the same, why ever the stream ended
         """Write the file."""
-        path = self.path(self._stream)
         changes: list[tuple[int, str]] = []
         if self._beats:
             changes = rhythm_changes(list(self._spans.values()), self._beats[0][0])
@@ -152,10 +152,10 @@ class WfdbAnnotations:
         # Stable: a rhythm change comes before the beat it begins with.
         annotations.sort(key=lambda annotation: annotation[0])
         try:
-            _replace(path, encode(annotations, self._stream.fs_hz))
+            _replace(self._path, encode(annotations, self._stream.fs_hz))
         except OSError as error:
             raise SinkError(
-                str(path), error.strerror or "cannot be written", "make room, or give another folder"
+                str(self._path), error.strerror or "cannot be written", "make room, or give another folder"
             ) from error
 
 

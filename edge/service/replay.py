@@ -1,0 +1,205 @@
+"""Replays a source through the pipeline into the sinks, as fast as it goes or at a pace."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import msgspec
+
+from edge.errors import EcgEdgeError, SourceError
+from edge.inference import BeatModel, runtime_name
+from edge.messages import Event, Gap, Samples, Stream
+from edge.pipeline import Pipeline
+from edge.service.progress import ProgressLine
+from edge.service.summary import Summary, Tally
+from edge.service.table import table
+from edge.service.wiring import MAX, Options, model_info, sinks
+from edge.sinks import Sink
+from edge.sinks.fanout import Fanout
+from edge.sources import Source
+from edge.sources.wfdb_record import open_record
+
+EXIT_FAILED = 1
+EXIT_INTERRUPTED = 130
+
+# At full speed numpy works best on a few seconds at once; at a pace this much is taken in ten times a second.
+_BLOCK_S = 10.0
+_PACED_BLOCK_S = 0.1
+
+Progress = Callable[[Stream, int, Tally], None]
+"""Told after every block: the stream, how many samples were seen, what was found so far."""
+
+
+class Replay:
+    """Replays sources, one after the other.
+
+    Parameters
+    ----------
+    options : Options
+        What is asked for.
+    model : BeatModel
+        Classifies the beats.
+    sinks : sequence of Sink
+        Where results go.
+    report : callable
+        Told of everything that goes wrong, as it does.
+    progress : callable, optional
+        Told after every block.
+    stop : threading.Event, optional
+        Once set, the replay ends after the block it is at.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        model: BeatModel,
+        sinks: Sequence[Sink],
+        *,
+        report: Callable[[EcgEdgeError], None],
+        progress: Progress | None = None,
+        stop: threading.Event | None = None,
+    ) -> None:
+        self._options = options
+        self._model = model
+        self._sinks = Fanout(sinks, report)
+        self._report = report
+        self._progress = progress
+        self._stop = stop or threading.Event()
+
+    def run(self, source: Source) -> Summary:
+        """Replay one source to its end; what goes wrong is reported and noted in the summary."""
+        stream = source.stream
+        tally = Tally(stream)
+        started = time.monotonic()
+        self._sinks.open(stream)
+        try:
+            n_samples, failure = self._feed(source, tally)
+        except BaseException:
+            self._sinks.close("failed")
+            raise
+        if failure is None and tally.nothing_readable:
+            failure = SourceError(stream.name, "no lead could be read in any second of it", "check the leads")
+        if failure is not None:
+            self._report(failure)
+        self._sinks.close(failure.reason if failure else "interrupted" if self._stop.is_set() else "end of record")
+        errors = [*([failure] if failure else []), *self._sinks.errors]
+        return msgspec.structs.replace(
+            tally.summary(n_samples, time.monotonic() - started),
+            model=model_info(self._model),
+            runtime=runtime_name(),
+            written=self._sinks.written,
+            errors=tuple(str(error) for error in errors),
+        )
+
+    def _feed(self, source: Source, tally: Tally) -> tuple[int, SourceError | None]:
+        """Take everything through the pipeline; return how many samples there were, and why they ended early."""
+        stream, settings = source.stream, self._options.config
+        pipeline = Pipeline(stream, self._model, rhythm=settings.rhythm, alarms=settings.alarms)
+        n_samples, failure = 0, None
+        try:
+            for block in self._paced(source):
+                self._take(pipeline.push(block), tally)
+                self._sinks.write(block)
+                n_samples = block.end if isinstance(block, Samples) else block.start + block.n
+                if self._progress is not None:
+                    self._progress(stream, n_samples, tally)
+        except SourceError as error:
+            failure = error
+        self._take(pipeline.flush(), tally)
+        return n_samples, failure
+
+    def _take(self, events: Iterable[Event], tally: Tally) -> None:
+        for event in events:
+            tally.add(event)
+            self._sinks.write(event)
+
+    def _paced(self, source: Source) -> Iterator[Samples | Gap]:
+        """Yield the source's blocks, each when its last sample is due."""
+        speed, fs_hz = self._options.speed, source.stream.fs_hz
+        block_s = _BLOCK_S if speed == MAX else _PACED_BLOCK_S * speed
+        started = time.monotonic()
+        for block in source.blocks(self._options.block or max(round(block_s * fs_hz), 1)):
+            due_s = block.end / (fs_hz * speed) if isinstance(block, Samples) else 0.0
+            if self._stop.wait(max(started + due_s - time.monotonic(), 0)):
+                return
+            yield block
+
+
+@contextmanager
+def stop_on_signal() -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C or SIGTERM into an event, so that what was found is still written; the second one kills."""
+    stop = threading.Event()
+    before: dict[signal.Signals, Any] = {}
+
+    def ask(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # a signal handler's arguments
+        stop.set()
+        for caught, handler in before.items():
+            signal.signal(caught, handler)
+
+    for caught in (signal.SIGINT, signal.SIGTERM):
+        before[caught] = signal.signal(caught, ask)
+    try:
+        yield stop
+    finally:
+        for caught, handler in before.items():
+            signal.signal(caught, handler)
+
+
+def replay_records(names: Sequence[str], data: Path | None, options: Options, *, as_json: bool = False) -> int:
+    """Replay records one after the other, and print what was found.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Paths or names of WFDB records.
+    data : Path or None
+        Folder to look in first.
+    options : Options
+        What is asked for.
+    as_json : bool
+        Whether to print one JSON object a record instead of lines and a table.
+
+    Returns
+    -------
+    int
+        The command's exit code.
+    """
+    progress = ProgressLine(sys.stderr)
+
+    def report(error: EcgEdgeError | str) -> None:
+        progress.clear()
+        print(f"ecg-edge: {error}", file=sys.stderr, flush=True)
+
+    summaries: list[Summary] = []
+    with BeatModel.load(options.config.model.name) as model, stop_on_signal() as stop:
+        console = None if as_json else sys.stdout
+        outputs = sinks(options, model, console=console, before_line=progress.clear)
+        replay = Replay(options, model, outputs, report=report, progress=progress, stop=stop)
+        for name in names:
+            try:
+                source = open_record(name, data)
+            except SourceError as error:
+                report(error)
+                summaries.append(Summary(record=name, errors=(str(error),)))
+            else:
+                for note in source.stream.notes:
+                    report(f"{source.stream.name}: {note}")
+                summaries.append(replay.run(source))
+            progress.clear()
+            if as_json:
+                print(msgspec.json.encode(summaries[-1]).decode(), flush=True)
+            if stop.is_set():
+                break
+        if not as_json:
+            print(table(summaries))
+        if stop.is_set():
+            return EXIT_INTERRUPTED
+    return EXIT_FAILED if any(summary.errors for summary in summaries) else 0

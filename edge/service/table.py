@@ -1,0 +1,63 @@
+"""Summaries as text for a terminal, 80 columns wide."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+
+from edge.service.summary import LABELS, Latency, Summary
+from edge.sinks.console import clock
+
+_WIDTH = 80
+
+
+def table(summaries: Sequence[Summary]) -> str:
+    """Return a row for each record, and beneath what else there is to say of it."""
+    header = f"{'record':<10} {'ECG':>9} {'× real':>7}" + "".join(f"{label:>7}" for label in LABELS)
+    lines = [header + f"{'HR':>6}{'alerts':>8}"]
+    lines += [_row(summary) for summary in summaries if summary.fs_hz is not None]
+    for summary in summaries:
+        lines += _details(summary)
+    return "\n".join(lines)
+
+
+def _row(summary: Summary) -> str:
+    beats = "".join(f"{summary.beats[label]:>7}" for label in LABELS)
+    rate = f"{summary.hr_bpm.mean:>6.0f}" if summary.hr_bpm else f"{'–':>6}"
+    speed = f"{summary.speed:>7,.0f}" if summary.speed is not None else f"{'–':>7}"
+    alerts = sum(summary.alerts.values())
+    return f"{summary.record:<10} {clock(summary.ecg_s):>9} {speed}{beats}{rate}{alerts:>8}"
+
+
+def _details(summary: Summary) -> Iterable[str]:
+    parts = [
+        ("episodes", counts(summary.episodes)),
+        ("alerts", counts(summary.alerts)),
+        ("decided after", _latencies(summary)),
+        ("unreadable", f"{summary.unreadable_s} s" if summary.unreadable_s else ""),
+        ("model", f"{summary.model.name} on {summary.runtime}" if summary.model else ""),
+        ("written", ", ".join(summary.written)),
+        *(("note", note) for note in summary.notes),
+        *(("error", error) for error in summary.errors),
+    ]
+    yield ""
+    yield summary.record
+    for name, text in parts:
+        if text:
+            yield from textwrap.wrap(
+                text, _WIDTH, initial_indent=f"  {name:<14} ", subsequent_indent=" " * 17, break_long_words=False
+            )
+
+
+def counts(by_kind: dict[str, int]) -> str:
+    """Return counts on one line, such as ``vt 2, v run 12``."""
+    return ", ".join(f"{kind.replace('_', ' ')} {n}" for kind, n in by_kind.items())
+
+
+def _latencies(summary: Summary) -> str:
+    named = (("beats", summary.beat_latency_ms), ("alerts", summary.alert_latency_ms))
+    return ", ".join(f"{name} {_latency(latency)}" for name, latency in named if latency is not None)
+
+
+def _latency(latency: Latency) -> str:
+    return f"p50 {latency.p50:,.0f} ms p95 {latency.p95:,.0f} ms"

@@ -1,0 +1,164 @@
+"""What a run was asked to do, and the sinks that follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import msgspec
+
+from edge import __version__, config
+from edge.config import Config
+from edge.errors import ConfigError
+from edge.inference import BeatModel, runtime_name
+from edge.sinks import Sink
+from edge.sinks.console import Console
+from edge.sinks.jsonl import JsonLines
+from edge.sinks.payloads import ModelInfo
+from edge.sinks.wfdb_annotations import WfdbAnnotations
+
+if TYPE_CHECKING:
+    from edge.sinks.mqtt_client import Broker, Publisher
+
+MAX = float("inf")
+"""As fast as it goes."""
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """A run as the command line asks for it.
+
+    Attributes
+    ----------
+    config : Config
+        The configuration, with the command line's word over the file's.
+    annotations : Path or None
+        Folder for WFDB annotation files.
+    alerts : Path or None
+        File for alerts as JSON lines.
+    speed : float
+        Times real time, or `MAX`.
+    block : int or None
+        Samples a block; None chooses.
+    """
+
+    config: Config = Config()
+    annotations: Path | None = None
+    alerts: Path | None = None
+    speed: float = MAX
+    block: int | None = None
+
+
+def settings(file: Path | None, *, model: str | None = None, mqtt_url: str | None = None) -> Config:
+    """Return the configuration: the command line's word over the file's, over the defaults.
+
+    Raises
+    ------
+    ConfigError
+        If either cannot be used.
+    """
+    settings = config.load(file) if file is not None else Config()
+    if model is not None:
+        settings = msgspec.structs.replace(settings, model=msgspec.convert({"name": str(model)}, config.Model))
+    if mqtt_url is not None:
+        try:
+            settings = msgspec.structs.replace(settings, mqtt=msgspec.structs.replace(settings.mqtt, url=mqtt_url))
+        except ValueError as error:
+            raise ConfigError("mqtt.url", str(error).removeprefix("mqtt.url ")) from error
+    return settings
+
+
+def model_info(model: BeatModel) -> ModelInfo:
+    """Return what payloads say of a model."""
+    return ModelInfo(name=model.name, sha256=model.sha256)
+
+
+def broker(mqtt: config.Mqtt) -> Broker:
+    """Return the broker that is configured, with its password.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, or its password file or certificates are not there.
+    """
+    from edge.sinks.mqtt_client import Broker  # noqa: PLC0415  (paho takes 0.1 s to import)
+
+    if mqtt.url is None:
+        raise ConfigError("mqtt.url", "is not set")
+    host, port, tls = config.address(mqtt.url)
+    password = None
+    if mqtt.password_file is not None:
+        try:
+            password = Path(mqtt.password_file).read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = f"{mqtt.password_file} cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'})"
+            raise ConfigError("mqtt.password_file", reason) from error
+    ca_file = Path(mqtt.ca_file) if mqtt.ca_file else None
+    if ca_file is not None and not ca_file.is_file():
+        raise ConfigError("mqtt.ca_file", f"{ca_file} is not there")
+    return Broker(
+        host=host,
+        port=port,
+        tls=tls,
+        ca_file=ca_file,
+        username=mqtt.username,
+        password=password,
+        version=mqtt.version,
+    )
+
+
+def sinks(
+    options: Options, model: BeatModel, *, console: TextIO | None = None, before_line: Callable[[], None] | None = None
+) -> list[Sink]:
+    """Return the sinks a run writes to.
+
+    Parameters
+    ----------
+    options : Options
+        What is asked for.
+    model : BeatModel
+        The model that classifies the beats.
+    console : text file or None
+        Where alerts are shown.
+    before_line : callable, optional
+        Called before each line shown, to clear the way.
+    """
+    device, info = options.config.device.id, model_info(model)
+    out: list[Sink] = []
+    if options.annotations is not None:
+        out.append(WfdbAnnotations(options.annotations))
+    if options.alerts is not None:
+        out.append(JsonLines(options.alerts, device, info))
+    if console is not None:
+        out.append(Console(console, before_line))
+    if options.config.mqtt.url is not None:
+        out.append(mqtt_sink(options.config, info))
+    return out
+
+
+def mqtt_sink(settings: Config, model: ModelInfo, *, wrap: Callable[[Publisher], Publisher] | None = None) -> Sink:
+    """Return the sink that publishes to the configured broker.
+
+    Parameters
+    ----------
+    settings : Config
+        With `mqtt.url`.
+    model : ModelInfo
+        The model that classifies the beats.
+    wrap : callable, optional
+        Put around the connection, to watch it.
+    """
+    # paho takes 0.1 s to import, which a run without a broker need not wait for.
+    from edge.sinks.mqtt import MqttSink  # noqa: PLC0415
+    from edge.sinks.mqtt_client import MqttPublisher  # noqa: PLC0415
+
+    device = settings.device.id
+    publisher: Publisher = MqttPublisher(broker(settings.mqtt), f"ecg-edge-{device}")
+    return MqttSink(
+        wrap(publisher) if wrap else publisher,
+        device=device,
+        version=__version__,
+        runtime=runtime_name(),
+        model=model,
+        waveform=settings.mqtt.waveform,
+    )
