@@ -1,0 +1,1 @@
+"""Speed and accuracy, side by side with named peers; every figure the project states comes from here."""
