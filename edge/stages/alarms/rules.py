@@ -1,13 +1,10 @@
-"""Which episodes somebody should know of, how urgently, and how not to flood them: `Episode` to `Alert`."""
+"""How episodes become alerts: priorities, how long an alert is held, how often it is repeated."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
-
-from edge.messages import Message
 
 Told = Literal["high", "medium", "low", "off"]
 
@@ -48,7 +45,7 @@ class AlarmRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     repeat_s : float
         A medium or low kind that comes back is told at most so often; what is held is counted in the evidence.
     strip_s : float
-        Length of the strip of signal, which ends at the last sample seen when the episode was decided.
+        Length of the strip of signal, which ends at the last sample seen when the alert was decided.
     """
 
     priority: Priorities = Priorities()
@@ -66,22 +63,3 @@ class AlarmRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         ):
             if not low <= getattr(self, key) <= high:
                 raise ValueError(f"alarms.{key} takes {low} to {high}, not {getattr(self, key):g}")
-
-
-class Alarms:
-    """Tells episodes as alerts."""
-
-    def __init__(self, rules: AlarmRules, leads: tuple[str, ...]) -> None:
-        self._rules = rules
-        self._leads = leads
-
-    def push(self, message: Message) -> Iterable[Message]:
-        """Take one message in; return what it leads to."""
-        return [message]
-
-    def flush(self) -> Iterable[Message]:
-        """Return what is still held."""
-        return []
-
-    def reset(self) -> None:
-        """Forget everything."""
