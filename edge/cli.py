@@ -71,7 +71,9 @@ Data = Annotated[
     typer.Option(metavar="DIR", help="Where records are looked up first; then $ECG_EDGE_DATA/mitdb and the cache."),
 ]
 ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Configuration, a TOML file.")]
-Model = Annotated[ModelName | None, typer.Option(help="Model that classifies the beats.", show_default="cnn")]
+Model = Annotated[
+    ModelName | None, typer.Option(help="Model that classifies the beats; cnn unless --config says otherwise.")
+]
 Mqtt = Annotated[str | None, typer.Option(metavar="URL", help="Broker, mqtt://HOST[:PORT] or mqtts://HOST[:PORT].")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 
@@ -89,7 +91,7 @@ def common(
 def replay(
     records: Annotated[
         list[str],
-        typer.Argument(metavar="RECORD...", help="WFDB path without extension, or a MIT-BIH name.", show_default=False),
+        typer.Argument(metavar="RECORD", help="WFDB path without extension, or a MIT-BIH name.", show_default=False),
     ],
     *,
     data: Data = None,

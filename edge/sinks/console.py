@@ -64,9 +64,10 @@ class Console:
         """Everything is written already."""
 
     def _line(self, alert: Alert) -> str:
-        at = clock((alert.onset if alert.end is None else alert.end) / self._fs_hz)
         priority = f"{alert.priority:<6}"
         if self._colour:
             priority = f"{_COLOURS[alert.priority]}{priority}{_END_COLOUR}"
+        told, onset = clock(alert.decided / self._fs_hz), clock(alert.onset / self._fs_hz)
         kind = alert.kind.replace("_", " ")
-        return f"{self._name}  {at}  {priority}  {alert.phase:<6}  {kind:<26}  {evidence_text(alert.evidence)}"
+        line = f"{self._name}  {told}  {priority}  {alert.phase:<6}  {kind} since {onset}"
+        return f"{line}  {evidence_text(alert.evidence)}".rstrip()

@@ -120,6 +120,7 @@ class MqttSink:
             self._beats = []
 
     def _publish_alert(self, alert: messages.Alert) -> None:
+        self._publish_beats()  # those it was judged by come first
         payload = self._publications.alert(alert)
         self._publish("alerts", encode(payload), qos=1)
         if alert.phase == "end":

@@ -22,6 +22,8 @@ CONNECT_TIMEOUT_S = 5.0
 _KEEPALIVE_S = 30
 # Waiting for acknowledgements goes on while some arrive; this long without any is a broken link.
 _ACK_TIMEOUT_S = 10.0
+# A run of many short records does not wait for a missing broker at each of them.
+_ASK_AGAIN_AFTER_S = 60.0
 _UNSUPPORTED_VERSION = 0x84
 _REFUSED_LOGIN = (0x86, 0x87)
 _SESSION_TAKEN_OVER = 0x8E
@@ -29,11 +31,8 @@ _SESSION_TAKEN_OVER = 0x8E
 
 Version = Literal["auto", "5", "3.1.1"]
 
-_PROTOCOLS: dict[Version, tuple[MQTTProtocolVersion, ...]] = {
-    "auto": (MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311),
-    "5": (MQTTProtocolVersion.MQTTv5,),
-    "3.1.1": (MQTTProtocolVersion.MQTTv311,),
-}
+_ATTEMPTS: dict[Version, tuple[Version, ...]] = {"auto": ("5", "3.1.1"), "5": ("5",), "3.1.1": ("3.1.1",)}
+_PROTOCOLS = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
 
 
 class Broker(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,6 +116,11 @@ class MqttPublisher:
     client_id : str
         The same at every start, so that a broker that has not noticed a break hands the session over instead of
         publishing the old one's last will later.
+
+    Attributes
+    ----------
+    version : str
+        Of the protocol, once connected.
     """
 
     def __init__(self, broker: Broker, client_id: str) -> None:
@@ -128,24 +132,38 @@ class MqttPublisher:
         self._retained_lock = threading.Lock()
         self._lost: str | None = None
         self._client: paho.Client | None = None
+        self._refusal: SinkError | None = None
+        self._asked_at = 0.0
+        self.version: Version = broker.version
 
     @property
     def where(self) -> str:
         """The broker's address."""
         return self._broker.url
 
-    def connect(self, will: Publication) -> None:
+    def connect(self, will: Publication | None) -> None:
         """Connect with the best version the broker knows.
 
         Raises
         ------
         SinkError
-            If the broker cannot be reached in time or does not let us in.
+            If the broker cannot be reached in time or does not let us in, or could not a moment ago.
         """
-        for protocol in _PROTOCOLS[self._broker.version]:
-            answer = self._attempt(will, protocol)
+        if self._refusal is not None and time.monotonic() < self._asked_at + _ASK_AGAIN_AFTER_S:
+            raise self._refusal
+        self._retained.clear()
+        try:
+            self.version = self._negotiate(will)
+        except SinkError as error:
+            self._stop()
+            self._refusal, self._asked_at = error, time.monotonic()
+            raise
+
+    def _negotiate(self, will: Publication | None) -> Version:
+        for version in _ATTEMPTS[self._broker.version]:
+            answer = self._attempt(will, _PROTOCOLS[version])
             if answer is not None and not answer.is_failure:
-                return
+                return version
             self._stop()
             if answer is not None and answer.value != _UNSUPPORTED_VERSION:
                 fix = "check mqtt.username and mqtt.password_file" if answer.value in _REFUSED_LOGIN else ""
@@ -193,12 +211,13 @@ class MqttPublisher:
             reason = f"{unacknowledged} messages were not acknowledged within {_ACK_TIMEOUT_S:g} s"
             raise SinkError(self._broker.url, reason, "check the broker and the network")
 
-    def _attempt(self, will: Publication, protocol: MQTTProtocolVersion) -> ReasonCode | None:
+    def _attempt(self, will: Publication | None, protocol: MQTTProtocolVersion) -> ReasonCode | None:
         """Return the broker's answer; None if it gave none or hung up, as some do that only know an older version."""
         answers: SimpleQueue[ReasonCode | None] = SimpleQueue()
         client = paho.Client(CallbackAPIVersion.VERSION2, client_id=self._client_id, protocol=protocol)
         client.connect_timeout = CONNECT_TIMEOUT_S
-        client.will_set(will.topic, will.payload, qos=will.qos, retain=will.retain)
+        if will is not None:
+            client.will_set(will.topic, will.payload, qos=will.qos, retain=will.retain)
         client.username_pw_set(self._broker.username, self._broker.password)
         client.on_publish = lambda _client, _data, mid, _reason, _properties: self._acknowledged.put(mid)
 
