@@ -13,7 +13,7 @@ from rich.rule import Rule
 from rich.text import Text
 
 from edge.service.strip_chart import chart, letters
-from edge.sinks.console import clock, evidence_text
+from edge.sinks.console import clock, evidence_text, title
 from edge.sinks.payloads import Active, Alert, BeatItem, Beats, Status, StripInfo, Vitals, Waveform
 
 _PRIORITY_STYLE = {"high": "bold white on red", "medium": "bold yellow", "low": "cyan"}
@@ -127,7 +127,7 @@ class Dashboard:
         self.alert_phases += 1
         line = Text(f"{clock(alert.decision.sample / self._fs_hz)}  ")
         line.append(f" {alert.priority.upper():<6} ", _PRIORITY_STYLE[alert.priority])
-        line.append(f" {alert.phase:<6} ").append(alert.kind.replace("_", " "), "bold")
+        line.append(f" {alert.phase:<6} ").append(title(alert.kind), "bold")
         line.append(f" since {clock(alert.onset.sample / self._fs_hz)}")
         details = Text(evidence_text(alert.evidence), "dim", overflow="ellipsis", no_wrap=True)
         self._console.print(line)
@@ -164,7 +164,7 @@ class Dashboard:
         active = self._active.alerts if self._active is not None else ()
         in_force = Text("in force: ", "dim")
         for alert in active:
-            in_force.append(f" {alert.kind.replace('_', ' ')} ", _PRIORITY_STYLE[alert.priority]).append(" ")
+            in_force.append(f" {title(alert.kind)} ", _PRIORITY_STYLE[alert.priority]).append(" ")
         parts.append(in_force if active else in_force.append("nothing"))
         return Group(*parts)
 

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 
 from edge.service.summary import LABELS, Latency, Summary
-from edge.sinks.console import clock
+from edge.sinks.console import clock, title
 
 _WIDTH = 80
 
@@ -50,8 +50,8 @@ def _details(summary: Summary) -> Iterable[str]:
 
 
 def counts(by_kind: dict[str, int]) -> str:
-    """Return counts on one line, such as ``vt 2, v run 12``."""
-    return ", ".join(f"{kind.replace('_', ' ')} {n}" for kind, n in by_kind.items())
+    """Return counts on one line, such as ``couplet 2, pause 1``."""
+    return ", ".join(f"{title(kind)} {n}" for kind, n in by_kind.items())
 
 
 def _latencies(summary: Summary) -> str:

@@ -8,6 +8,14 @@ from typing import Any, TextIO
 from edge.messages import Alert, Message, Priority, Stream
 
 _COLOURS: dict[Priority, str] = {"high": "\033[1;31m", "medium": "\033[33m", "low": "\033[36m"}
+_TITLES = {
+    "vt": "ventricular tachycardia",
+    "v_run": "ventricular run",
+    "idioventricular": "idioventricular rhythm",
+    "svt_run": "supraventricular run",
+}
+_UNITS = {"_per_min": "/min", "_percent": " %", "_ms": " ms", "_s": " s"}
+_GOES_WITHOUT_SAYING = (("episodes", 1), ("held", 0))
 _END_COLOUR = "\033[0m"
 
 
@@ -17,13 +25,23 @@ def clock(seconds: float) -> str:
     return f"{tenths // 36000}:{tenths // 600 % 60:02}:{tenths // 10 % 60:02}.{tenths % 10}"
 
 
+def title(kind: str) -> str:
+    """Return the name of a kind of episode, for people."""
+    return _TITLES.get(kind, kind.replace("_", " "))
+
+
 def evidence_text(evidence: dict[str, Any]) -> str:
-    """Return an alert's numbers on one line."""
-    return ", ".join(f"{key.replace('_', ' ')} {_number(value)}" for key, value in evidence.items())
+    """Return an alert's numbers on one line; its thresholds, and what goes without saying, are left out."""
+    told = ((key, value) for key, value in evidence.items() if not isinstance(value, dict) and value is not None)
+    return ", ".join(_number(key, value) for key, value in told if (key, value) not in _GOES_WITHOUT_SAYING)
 
 
-def _number(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def _number(key: str, value: Any) -> str:
+    for suffix, unit in _UNITS.items():
+        if key.endswith(suffix):
+            return f"{key.removesuffix(suffix).replace('_', ' ')} {value:.4g}{unit}"
+    text = " ".join(map(str, value)) if isinstance(value, list | tuple) else f"{value}"
+    return f"{key.replace('_', ' ')} {text}"
 
 
 class Console:
@@ -68,6 +86,5 @@ class Console:
         if self._colour:
             priority = f"{_COLOURS[alert.priority]}{priority}{_END_COLOUR}"
         told, onset = clock(alert.decided / self._fs_hz), clock(alert.onset / self._fs_hz)
-        kind = alert.kind.replace("_", " ")
-        line = f"{self._name}  {told}  {priority}  {alert.phase:<6}  {kind} since {onset}"
+        line = f"{self._name}  {told}  {priority}  {alert.phase:<6}  {title(alert.kind)} since {onset}"
         return f"{line}  {evidence_text(alert.evidence)}".rstrip()
