@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+pytest_plugins = ("broker", "command")
+
 REPO = Path(__file__).resolve().parent.parent
 
 

@@ -1,0 +1,145 @@
+"""Fixtures: a real MQTT broker on a free loopback port, mosquitto where installed, else amqtt, and a listener."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import paho.mqtt.client as paho
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
+MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+HOST = "127.0.0.1"
+WAIT_S = 20.0
+
+
+class Mosquitto:
+    """A mosquitto that can be stopped and started again on the same port."""
+
+    def __init__(self, folder: Path, settings: str = "allow_anonymous true", port: int | None = None) -> None:
+        self.port = port or free_port()
+        self.url = f"mqtt://{HOST}:{self.port}"
+        self._config = folder / "mosquitto.conf"
+        self._config.write_text(
+            f"listener {self.port} {HOST}\npersistence false\nlog_dest none\nuser root\n{settings}\n"
+        )
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        assert MOSQUITTO is not None
+        self._process = subprocess.Popen([MOSQUITTO, "-c", str(self._config)], stderr=subprocess.DEVNULL)
+        for _ in range(200):
+            with socket.socket() as probe:
+                if probe.connect_ex((HOST, self.port)) == 0:
+                    return
+            time.sleep(0.02)
+        raise RuntimeError("mosquitto does not start")
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(WAIT_S)
+            self._process = None
+
+    @contextmanager
+    def running(self) -> Iterator[Mosquitto]:
+        self.start()
+        try:
+            yield self
+        finally:
+            self.stop()
+
+
+class Received(msgspec.Struct, frozen=True):
+    """A message as it arrived; `topic` is below the device's."""
+
+    topic: str
+    payload: bytes
+    qos: int
+    retained: bool
+
+    @property
+    def json(self) -> dict[str, object]:
+        return msgspec.json.decode(self.payload)
+
+
+class Listener:
+    """Subscribes to everything below a device's topic."""
+
+    def __init__(self, url: str, device: str = "ecg-edge") -> None:
+        self._prefix = f"ecg/v1/{device}/"
+        self._news = threading.Condition()
+        self.messages: list[Received] = []
+        subscribed = threading.Event()
+        self._client = paho.Client(CallbackAPIVersion.VERSION2)
+        self._client.on_connect = lambda client, *_: client.subscribe(f"{self._prefix}#", qos=1)
+        self._client.on_subscribe = lambda *_: subscribed.set()
+        self._client.on_message = self._on_message
+        host, port = url.removeprefix("mqtt://").split(":")
+        self._client.connect(host, int(port))
+        self._client.loop_start()
+        assert subscribed.wait(WAIT_S)
+
+    def _on_message(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
+        with self._news:
+            topic = message.topic.removeprefix(self._prefix)
+            self.messages.append(Received(topic, bytes(message.payload), message.qos, message.retain))
+            self._news.notify_all()
+
+    def of(self, topic: str) -> list[Received]:
+        return [message for message in self.messages if message.topic == topic]
+
+    def states(self) -> list[object]:
+        return [message.json["state"] for message in self.of("status")]
+
+    def wait_for(self, what: Callable[[], object]) -> None:
+        with self._news:
+            assert self._news.wait_for(what, WAIT_S), [m.topic for m in self.messages[-20:]]
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
+    """A mosquitto of the test's own."""
+    if MOSQUITTO is None:
+        pytest.skip("needs mosquitto")
+    with Mosquitto(tmp_path).running() as broker:
+        yield broker
+
+
+@pytest.fixture
+def broker_url(tmp_path: Path) -> Iterator[str]:
+    """Address of a broker of the test's own, so that nothing is retained from another."""
+    if MOSQUITTO is not None:
+        with Mosquitto(tmp_path).running() as broker:
+            yield broker.url
+    else:
+        from edge.service.broker import embedded_broker
+
+        with embedded_broker() as url:
+            yield url
+
+
+@pytest.fixture
+def listener(broker_url: str) -> Iterator[Listener]:
+    """Who hears everything that is published."""
+    listening = Listener(broker_url)
+    yield listening
+    listening.close()

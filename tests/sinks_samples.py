@@ -1,0 +1,34 @@
+"""Hand-made events for the tests of sinks."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import numpy as np
+
+from edge.messages import Alert, Episode, LabelledBeat, Stream, Strip, Vitals
+from edge.sinks.payloads import ModelInfo
+
+START = datetime(2026, 3, 1, 8, 0, tzinfo=timezone(timedelta(hours=1)))
+MODEL = ModelInfo(name="cnn", sha256="ab" * 32)
+STREAM = Stream(name="208", fs_hz=360.0, leads=("MLII", "V1"), start_time=START)
+
+
+def an_alert(**changes: object) -> Alert:
+    strip = Strip(start=720, fs_hz=360.0, leads=("MLII", "V1"), mv=np.full((3, 2), 0.12345, np.float32))
+    fields = {"number": 1, "kind": "vt", "phase": "onset", "priority": "high", "onset": 1000, "decided": 1500}
+    return Alert(**(fields | {"evidence": {"beats": 5, "rule": {"beats": 5}}, "strip": strip} | changes))
+
+
+def a_second(hr_bpm: float | None = 60.0, reason: str | None = None, sample: int = 719, lead: str = "good") -> Vitals:
+    leads = (lead, "off")
+    return Vitals(sample=sample, hr_bpm=hr_bpm, reason=reason, leads=leads, beats={"N": 2, "V": 0}, decided=sample)  # type: ignore[arg-type]
+
+
+def beat(sample: int, label: str = "N") -> LabelledBeat:
+    return LabelledBeat(sample=sample, label=label, score=0.9, rr_ms=None, decided=sample + 100)  # type: ignore[arg-type]
+
+
+def episode(number: int, kind: str, onset: int, end: int | None = None) -> Episode:
+    phase = "onset" if end is None else "end"
+    return Episode(number=number, kind=kind, phase=phase, onset=onset, end=end, evidence={}, decided=onset + 900)
