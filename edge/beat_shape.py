@@ -15,6 +15,7 @@ SHAPE_NAMES = (
     "qrs_share",  # how usual that best one is, 0 to 1
     "p_match",  # as qrs_match, over the PR segment
     "t_match",  # over ST and T
+    "p_usual",  # p_match of the beats before, on average: low where there are no P waves
     "p_power",  # log of slope power over the PR segment, against that of the QRS
     "p_change",  # against the most usual shape's PR segment
     "t_power",
@@ -63,6 +64,7 @@ class Shapes:
 
     def __init__(self) -> None:
         self._shapes: list[_Shape] = []
+        self._p_usual = 0.5
         self._last: NDArray[np.float32] | None = None
         self._sizes: tuple[deque[float], deque[float]] = (deque(maxlen=_USUAL), deque(maxlen=_USUAL))
         self._widths: deque[float] = deque(maxlen=_USUAL)
@@ -106,17 +108,20 @@ class Shapes:
         self._last = slope
         if not cosines:
             self._shapes.append(_Shape(slope))
-            return [1.0, last, 1.0, 1.0, 1.0, 1.0, here["pr"] - here["qrs"], 0.0, here["t"] - here["qrs"]]
+            return [1.0, last, 1.0, 1.0, 0.5, 0.5, 0.5, here["pr"] - here["qrs"], 0.0, here["t"] - here["qrs"]]
         counts = [shape.count for shape in self._shapes]
         usual, best = counts.index(max(counts)), cosines.index(max(cosines))
         norm = self._shapes[usual].slope
+        p_usual, p_match = self._p_usual, _cosine(slope, norm, _PR)
+        self._p_usual += 0.05 * (p_match - p_usual)
         features = [
             cosines[usual],
             last,
             cosines[best],
             counts[best] / sum(counts) if cosines[best] > _SAME else 0.0,
-            _cosine(slope, norm, _PR),
+            p_match,
             _cosine(slope, norm, _T),
+            p_usual,
             here["pr"] - here["qrs"],
             here["pr"] - _power(norm, "pr"),
             here["t"] - here["qrs"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections import deque
 
@@ -18,6 +19,10 @@ TIMING_NAMES = (
     "last_over_slow",
     "irregularity",  # mean change from one RR to the next over the last 8
     "irregularity_long",  # over the last 32
+    "irregularity_usual",  # their median: ectopic beats now and then leave it, atrial fibrillation does not
+    "irregularity_every_other",  # median change from one RR to the next but one: low in bigeminy
+    "prev_surprise",  # prev_over_long in units of the usual irregularity
+    "prev_rank",  # share of the last 48 that were shorter
 )
 
 _NEUTRAL_S = 0.8
@@ -60,6 +65,9 @@ class Timing:
         changes = list(self._changes)
         log_prev, log_next = math.log(prev), math.log(following)
         log_known, log_slow, log_last = math.log(known), math.log(slow), math.log(last)
+        others = self._others()
+        rank = bisect.bisect_left(ordered, prev) / len(ordered) if ordered else 0.5
+        usual = _median(changes)
         if prev_s is not None:
             if self._rr:
                 self._changes.append(abs(log_prev - log_last))
@@ -77,8 +85,20 @@ class Timing:
             log_last - log_slow,
             _mean(changes[-_RECENT:]),
             _mean(changes),
+            usual,
+            others,
+            (log_prev - math.log(long)) / (usual + 0.03),
+            rank,
         ]
+
+    def _others(self) -> float:
+        rr = list(self._rr)[-_CHANGES:]
+        return _median([abs(math.log(a / b)) for a, b in zip(rr, rr[2:], strict=False)])
 
 
 def _mean(values: list[float]) -> float:
     return sum(values) / len(values) if values else 0.0
+
+
+def _median(values: list[float]) -> float:
+    return sorted(values)[len(values) // 2] if values else 0.0

@@ -51,6 +51,22 @@ def runtime_name() -> str:
     return f"{package} {importlib.metadata.version(package)}"
 
 
+def tensors(content: bytes) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """Return inputs and outputs of a `.tflite` file, as a card describes them.
+
+    Raises
+    ------
+    ModelError
+        If it cannot be run.
+    """
+    built = _build("file", content)
+    inputs, outputs = (
+        tuple(Tensor(name=tensor["name"], shape=_shape(tensor), dtype=_dtype(tensor)) for tensor in details)
+        for details in (built.get_input_details(), built.get_output_details())
+    )
+    return inputs, outputs
+
+
 class BeatModel:
     """A beat classifier with its card.
 
@@ -166,7 +182,7 @@ class _Port:
         if expected.name not in tensors:
             raise ModelError(model, f"card names a tensor {expected.name!r}, the file has {sorted(tensors)}")
         tensor = tensors[expected.name]
-        shape, dtype = tuple(int(n) for n in tensor["shape"]), np.dtype(tensor["dtype"]).name
+        shape, dtype = _shape(tensor), _dtype(tensor)
         if shape != expected.shape:
             raise ModelError(model, f"{expected.name} has shape {shape}, its card says {expected.shape}")
         if dtype != expected.dtype:
@@ -185,6 +201,14 @@ class _Port:
     def dequantize(self, values: NDArray[np.int8]) -> NDArray[np.float32]:
         probabilities: NDArray[np.float32] = (values[0].astype(np.float32) - np.float32(self._zero)) * self._scale
         return probabilities
+
+
+def _shape(tensor: dict[str, Any]) -> tuple[int, ...]:
+    return tuple(int(n) for n in tensor["shape"])
+
+
+def _dtype(tensor: dict[str, Any]) -> str:
+    return str(np.dtype(tensor["dtype"]).name)
 
 
 def _check_file(card: ModelCard, content: bytes) -> None:

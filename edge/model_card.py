@@ -24,12 +24,12 @@ class Tensor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     shape : tuple of int
         Including the batch of one.
     dtype : str
-        numpy name.
+        numpy name; of shipped models always ``int8``.
     """
 
     name: str
     shape: tuple[int, ...]
-    dtype: Literal["int8"]
+    dtype: str
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

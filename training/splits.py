@@ -23,6 +23,11 @@ DS2 = (
 
 PACED = ("102", "104", "107", "217")
 
+JUDGES = {"mitdb": ("101", "114", "116", "118", "223"), "svdb": ("824", "854", "866", "876")}
+"""Patients of the training sets by whom weights are chosen and who are therefore not learnt from. Among them are many
+ectopic beats of either class, yet nobody who is the only one of a kind (atrial fibrillation, flutter, fusion beats).
+"""
+
 
 def svdb_training(records: Iterable[str]) -> tuple[str, ...]:
     """Return the supraventricular records that may be learnt from: the even ones."""

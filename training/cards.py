@@ -1,0 +1,99 @@
+"""Writes what a model is and how good it is into its card."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from edge import beat_features, inference
+from edge.model_card import SCHEMA, Feature, ModelCard, Origin, Tensor, Window
+from training.datasets import CLASSES
+from training.train import OFFSETS, Trained
+
+SPLIT = "patient-wise: MIT-BIH DS1 of de Chazal 2004 and the even-numbered records of svdb; DS2 and odd svdb unseen"
+
+
+def make_card(
+    trained: Trained,
+    content: bytes,
+    records: Sequence[str],
+    metrics: dict[str, dict[str, dict[str, float]]],
+    *,
+    seed: int,
+    because: str = "",
+) -> ModelCard:
+    """Describe a quantized model.
+
+    Parameters
+    ----------
+    trained : Trained
+        The network it was made from.
+    content : bytes
+        The `.tflite` file.
+    records : sequence of str
+        ``database/record`` of the beats it learnt from or was chosen by.
+    metrics : dict
+        See `edge.model_card.ModelCard`.
+    seed : int
+        Of the training.
+    because : str
+        Why it is released although another scored better.
+    """
+    inputs, outputs = inference.tensors(content)
+    normal = trained.normalization
+    databases: dict[str, tuple[str, ...]] = {}
+    for record in sorted(records):
+        database, name = record.split("/")
+        databases[database] = (*databases.get(database, ()), name)
+    return ModelCard(
+        schema=SCHEMA,
+        name=trained.kind,
+        kind=trained.kind,
+        sha256=hashlib.sha256(content).hexdigest(),
+        beat=_of_rank(inputs, 3),
+        context=_of_rank(inputs, 2),
+        output=outputs[0],
+        window=Window(
+            fs_hz=beat_features.WINDOW_HZ,
+            before=beat_features.BEFORE,
+            n=beat_features.WINDOW,
+            leads=beat_features.LEADS,
+        ),
+        features=tuple(
+            Feature(name=name, mean=float(mean), scale=float(scale))
+            for name, mean, scale in zip(beat_features.NAMES, normal.mean, normal.scale, strict=True)
+        ),
+        classes=CLASSES,
+        offsets=tuple(OFFSETS.tolist()),
+        origin=Origin(
+            databases=databases,
+            split=SPLIT,
+            seed=seed,
+            revision=revision(),
+            date=datetime.now(UTC).date().isoformat(),
+            because=because,
+        ),
+        metrics=metrics,
+    )
+
+
+def revision() -> str:
+    """Return the git revision of the code, "unknown" outside a checkout."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "--short=12", "HEAD"],  # noqa: S607
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return done.stdout.strip()
+
+
+def _of_rank(tensors: Sequence[Tensor], rank: int) -> Tensor:
+    return next(tensor for tensor in tensors if len(tensor.shape) == rank)

@@ -1,0 +1,155 @@
+"""Command line of the training; parses and calls, no logic."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edge.errors import EcgEdgeError
+
+app = typer.Typer(
+    help="Train, judge and release the beat classifiers of ecg-edge.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+class Network(StrEnum):
+    """Families of networks."""
+
+    cnn = "cnn"
+    lstm = "lstm"
+
+
+class Database(StrEnum):
+    """Databases that can be fetched."""
+
+    mitdb = "mitdb"
+    svdb = "svdb"
+
+
+Kind = Annotated[Network, typer.Argument(help="Family of networks, which is also the model's name.")]
+Data = Annotated[Path, typer.Option(envvar="ECG_EDGE_DATA", help="Folder that holds mitdb/ and svdb/.")]
+Work = Annotated[Path, typer.Option(help="Where beats and weights are kept between runs.")]
+Models = Annotated[Path, typer.Option(help="Where the released models are.")]
+Seed = Annotated[list[int], typer.Option(help="Seed of a training; give it several times to train several.")]
+Epochs = Annotated[int, typer.Option(min=1, help="Epochs of a training.")]
+
+_DATA, _WORK, _MODELS = Path("data"), Path("build/training"), Path("models")
+
+
+@app.command()
+def fetch(
+    databases: Annotated[list[Database], typer.Argument(help="Which; all by default.")] = list(Database),  # noqa: B006
+    data: Data = _DATA,
+) -> None:
+    """Download the databases from PhysioNet. Example: ecg-train fetch --data data."""
+    from training import datasets  # noqa: PLC0415
+
+    for database in databases:
+        typer.echo(f"{database.value} into {datasets.fetch(database.value, data)}")
+
+
+@app.command()
+def prepare(data: Data = _DATA, work: Work = _WORK) -> None:
+    """Cut all records into labelled beats. Example: ecg-train prepare --data data."""
+    from training import release as releasing  # noqa: PLC0415
+
+    sets = releasing.gather(data, work / "beats", typer.echo)
+    typer.echo(f"{len(sets.learn):,} beats to learn from, {len(sets.judge):,} to choose by, in {work / 'beats'}")
+
+
+@app.command()
+def fit(kind: Kind, data: Data = _DATA, work: Work = _WORK, seed: Seed = [1], epochs: Epochs = 10) -> None:  # noqa: B006
+    """Train, keeping only the best weights. Example: ecg-train fit cnn --data data --seed 1 --seed 2."""
+    from training import release as releasing  # noqa: PLC0415
+    from training import train  # noqa: PLC0415
+
+    sets = releasing.gather(data, work / "beats", typer.echo)
+    checkpoints = train.Checkpoints(work, kind.value)
+    for number in seed:
+        train.fit(
+            kind.value,
+            sets.learn,
+            sets.judge,
+            checkpoints,
+            seed=number,
+            recipe=train.Recipe(epochs=epochs),
+            progress=typer.echo,
+        )
+    typer.echo(f"best weights: {checkpoints.best}")
+
+
+@app.command()
+def quantize(
+    kind: Kind,
+    out: Annotated[Path, typer.Argument(help="The .tflite to write.")],
+    data: Data = _DATA,
+    work: Work = _WORK,
+) -> None:
+    """Make the best weights int8, without releasing them. Example: ecg-train quantize cnn /tmp/cnn.tflite."""
+    from training import quantize as quantizing  # noqa: PLC0415
+    from training import release as releasing  # noqa: PLC0415
+    from training import train  # noqa: PLC0415
+
+    trained = train.Checkpoints(work, kind.value).load(kind.value)
+    content = quantizing.quantize(trained, releasing.gather(data, work / "beats", typer.echo).learn)
+    out.write_bytes(content)
+    typer.echo(f"{out}: {len(content):,} bytes")
+
+
+@app.command()
+def evaluate(  # noqa: PLR0917 - options, not positional to the user
+    annotations: Annotated[Path, typer.Argument(help="Folder of RECORD.edge, as ecg-edge replay writes them.")],
+    data: Annotated[Path, typer.Option(help="Folder of the database they are compared with.")],
+    records: Annotated[list[str], typer.Option(help="Record names, or ds1, ds2, paced, svdb, all.")] = ["ds2"],  # noqa: B006
+    without: Annotated[list[str], typer.Option(help="Score a second time without this record.")] = [],  # noqa: B006
+    extension: Annotated[str, typer.Option(help="Of the annotation files.")] = "edge",
+    per_record: Annotated[bool, typer.Option(help="A line for each record as well.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Score annotations as EC57 prescribes. Example: ecg-train evaluate out --data data/mitdb --without 232."""
+    from training import evaluate as evaluating  # noqa: PLC0415
+
+    report = evaluating.evaluate(annotations, data, records, extension, without)
+    typer.echo(report.to_json() if as_json else evaluating.render(report, per_record))
+
+
+@app.command()
+def release(  # noqa: PLR0917 - as above
+    kind: Kind,
+    data: Data = _DATA,
+    work: Work = _WORK,
+    models: Models = _MODELS,
+    seed: Seed = [1, 2, 3],  # noqa: B006
+    epochs: Epochs = 10,
+    because: Annotated[str, typer.Option(help="Why to replace a model that scores better.")] = "",
+) -> None:
+    """Prepare, fit, quantize, score and release a model. Example: ecg-train release cnn --data data."""
+    from training import release as releasing  # noqa: PLC0415
+    from training import train  # noqa: PLC0415
+
+    sets = releasing.gather(data, work / "beats", typer.echo)
+    recipe = train.Recipe(epochs=epochs)
+    card = releasing.release(
+        kind.value, sets, models, work, seeds=seed, recipe=recipe, because=because, progress=typer.echo
+    )
+    typer.echo(f"released {models / card.name}.tflite, sha256 {card.sha256[:12]}")
+
+
+def main() -> None:
+    """Entry point: 0 done, 1 the work failed, 2 usage."""
+    try:
+        app()
+    except EcgEdgeError as error:
+        typer.echo(f"ecg-train: {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,258 @@
+"""From annotated records to labelled beats, through the very stages that run on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.errors import SourceError
+from edge.messages import FS_HZ, Beat, Label, Samples, Stream
+from edge.pipeline import Chain, front_end
+from edge.stages import Stage
+
+CLASSES: tuple[Label, ...] = ("N", "S", "V", "F", "Q")
+"""AAMI EC57 classes, in the order of their numbers here and of a model's output."""
+
+MATCH_S = 0.15
+"""How far a detected beat may be from the annotated one, EC57's window."""
+
+_SYMBOLS = {
+    "N": "NLRejnB",
+    "S": "AaJS",
+    "V": "VEr",
+    "F": "F",
+    "Q": "/fQ?",
+}
+_NUMBER = {symbol: CLASSES.index(label) for label, symbols in _SYMBOLS.items() for symbol in symbols}
+_BLOCK = 65536
+
+Labels = NDArray[np.int8]
+"""Numbers of `CLASSES`, -1 for no beat."""
+
+ONE_LEAD_TOO: tuple[Sequence[int] | None, ...] = (None, (0,), (1,))
+"""Both leads, and each alone: a model must also do with one, found and described as it is with one."""
+
+
+@dataclass(frozen=True)
+class LabelledBeats:
+    """Beats of one record.
+
+    Attributes
+    ----------
+    database, record : str
+        Where they are from.
+    leads : str
+        The leads read, such as ``"0"``; empty for all.
+    windows : float32 array, shape (n, WINDOW, LEADS)
+        As in `edge.messages.Beat`.
+    features : float32 array, shape (n, k)
+        As in `edge.messages.Beat`.
+    labels : int8 array, shape (n,)
+        Numbers of `CLASSES`; -1 for a detection that no annotated beat answers to.
+    samples : int64 array, shape (n,)
+        R peaks at `FS_HZ`.
+    usable : bool array, shape (n,)
+        As in `edge.messages.Beat`.
+    missed : int64 array, shape (len(CLASSES),)
+        Annotated beats that were not detected, by class.
+    """
+
+    database: str
+    record: str
+    leads: str
+    windows: NDArray[np.float32]
+    features: NDArray[np.float32]
+    labels: NDArray[np.int8]
+    samples: NDArray[np.int64]
+    usable: NDArray[np.bool_]
+    missed: NDArray[np.int64]
+
+
+def records_of(folder: Path) -> tuple[str, ...]:
+    """Return the names of the records in a folder that have beat annotations.
+
+    Raises
+    ------
+    SourceError
+        If there are none.
+    """
+    names = tuple(sorted(path.stem for path in folder.glob("*.hea") if path.with_suffix(".atr").exists()))
+    if not names:
+        raise SourceError(str(folder), "has no annotated records", "run ecg-train fetch, or give --data its place")
+    return names
+
+
+def locate(database: str, data: Path) -> Path:
+    """Return the folder of a database below `data`, downloading it if it is not there."""
+    folder = data / database
+    return folder if folder.is_dir() else fetch(database, data)
+
+
+def fetch(database: str, folder: Path) -> Path:
+    """Download a PhysioNet database (`mitdb`, `svdb`) into `folder/database`; what is there already is kept."""
+    import wfdb  # noqa: PLC0415 - brings pandas and matplotlib
+
+    target = folder / database
+    target.mkdir(parents=True, exist_ok=True)
+    try:
+        wfdb.dl_database(database, str(target), overwrite=False)
+    except Exception as error:  # whatever the network layers below raise
+        raise SourceError(
+            database, f"cannot be downloaded ({error})", "check the connection and run it again"
+        ) from None
+    return target
+
+
+def read_beats(
+    folder: Path,
+    record: str,
+    leads: Sequence[int] | None = None,
+    stages: Callable[[Stream], Sequence[Stage]] = front_end,
+) -> LabelledBeats:
+    """Run a record through the front end and label its beats.
+
+    Parameters
+    ----------
+    folder : Path
+        A WFDB database; its name is taken as the database's.
+    record : str
+        Record name.
+    leads : sequence of int, optional
+        The leads to use, all by default; a model must also do with one.
+    stages : callable
+        Makes the stages from samples to beats.
+
+    Returns
+    -------
+    LabelledBeats
+        All beats detected.
+
+    Raises
+    ------
+    SourceError
+        If the record cannot be read.
+    """
+    stream, mv, ratio, annotated, classes = _read(folder / record, leads)
+    chain = Chain(list(stages(stream)))
+    beats = [message for message in _run(chain, mv) if isinstance(message, Beat)]
+    if not beats:
+        raise SourceError(record, "has no beat that can be found", "leave it out")
+    samples = np.array([beat.sample for beat in beats], np.int64)
+    labels, missed = match(samples, np.round(annotated * float(ratio)).astype(np.int64), classes)
+    return LabelledBeats(
+        database=folder.name,
+        record=record,
+        leads="" if leads is None else "".join(map(str, leads)),
+        windows=np.stack([beat.window for beat in beats]),
+        features=np.stack([beat.features for beat in beats]),
+        labels=labels,
+        samples=samples,
+        usable=np.array([beat.usable for beat in beats], np.bool_),
+        missed=missed,
+    )
+
+
+def match(
+    found: NDArray[np.int64], annotated: NDArray[np.int64], classes: NDArray[np.int8]
+) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
+    """Give each detected beat the class of the annotated one nearest to it, each used once.
+
+    Parameters
+    ----------
+    found, annotated : int64 array, shape (n,) and (m,)
+        Sorted samples at `FS_HZ`.
+    classes : int8 array, shape (m,)
+        Of the annotated beats.
+
+    Returns
+    -------
+    int8 array, shape (n,)
+        Class numbers, -1 where nothing matches.
+    int64 array, shape (len(CLASSES),)
+        How many annotated beats of each class were not detected.
+    """
+    labels = np.full(len(found), -1, np.int8)
+    taken = np.zeros(len(annotated), np.bool_)
+    first = np.searchsorted(annotated, found - round(MATCH_S * FS_HZ))
+    last = np.searchsorted(annotated, found + round(MATCH_S * FS_HZ), side="right")
+    pairs = [(abs(int(found[i] - annotated[j])), i, j) for i in range(len(found)) for j in range(first[i], last[i])]
+    for _, i, j in sorted(pairs):
+        if labels[i] < 0 and not taken[j]:
+            labels[i] = classes[j]
+            taken[j] = True
+    return labels, np.bincount(classes[~taken], minlength=len(CLASSES)).astype(np.int64)
+
+
+def save(beats: LabelledBeats, path: Path) -> None:
+    """Write beats to an `.npz`, whole or not at all."""
+    part = path.with_suffix(".part.npz")
+    np.savez(part, **vars(beats))
+    part.replace(path)
+
+
+def load(path: Path) -> LabelledBeats:
+    """Read what `save` wrote."""
+    with np.load(path) as arrays:
+        fields: dict[str, Any] = {name: arrays[name] for name in arrays.files}
+    names = {name: str(fields[name]) for name in ("database", "record", "leads")}
+    return LabelledBeats(**{**fields, **names})
+
+
+def prepare(
+    folder: Path, records: Iterable[str], cache: Path, variants: Sequence[Sequence[int] | None] = (None,)
+) -> Iterator[LabelledBeats]:
+    """Yield the labelled beats of records, each made once and kept in `cache`.
+
+    Parameters
+    ----------
+    folder : Path
+        A WFDB database.
+    records : iterable of str
+        Names.
+    cache : Path
+        Folder of the `.npz` files.
+    variants : sequence
+        Leads to read, each in turn; None for all. See `ONE_LEAD_TOO`.
+    """
+    target = cache / folder.name
+    target.mkdir(parents=True, exist_ok=True)
+    for record in records:
+        for leads in variants:
+            path = target / "-".join([record, *map(str, leads or ())])
+            path = path.with_name(f"{path.name}.npz")
+            if not path.exists():
+                save(read_beats(folder, record, leads), path)
+            yield load(path)
+
+
+def _read(
+    path: Path, leads: Sequence[int] | None = None
+) -> tuple[Stream, NDArray[np.float32], Fraction, NDArray[np.int64], NDArray[np.int8]]:
+    """Return stream, signal in mV, the ratio of `FS_HZ` to its rate, and its annotated beats."""
+    import wfdb  # noqa: PLC0415 - brings pandas and matplotlib
+
+    try:
+        record = wfdb.rdrecord(str(path), channels=None if leads is None else list(leads))
+        annotation = wfdb.rdann(str(path), "atr")
+    except (OSError, ValueError) as error:
+        raise SourceError(str(path), f"cannot be read ({error})", "fetch it again") from None
+    is_beat = np.array([symbol in _NUMBER for symbol in annotation.symbol], np.bool_)
+    classes = np.array([_NUMBER[symbol] for symbol in annotation.symbol if symbol in _NUMBER], np.int8)
+    stream = Stream(
+        name=path.name, fs_hz=float(record.fs), leads=tuple(record.sig_name), start_time=datetime.fromtimestamp(0, UTC)
+    )
+    ratio = FS_HZ / Fraction(record.fs).limit_denominator(1000)
+    return stream, record.p_signal.astype(np.float32), ratio, annotation.sample[is_beat].astype(np.int64), classes
+
+
+def _run(chain: Chain, mv: NDArray[np.float32]) -> Iterator[object]:
+    for start in range(0, len(mv), _BLOCK):
+        yield from chain.push(Samples(start=start, mv=mv[start : start + _BLOCK]))
+    yield from chain.flush()

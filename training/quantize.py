@@ -1,0 +1,76 @@
+"""From a trained network to a full-integer TFLite model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.errors import EcgEdgeError
+from training import features, networks
+from training.features import Table
+from training.train import Trained
+
+CALIBRATION = 600
+"""Beats the ranges of the activations are taken from."""
+
+
+def quantize(trained: Trained, data: Table, seed: int = 1) -> bytes:
+    """Convert to int8: weights, activations, input and output.
+
+    Parameters
+    ----------
+    trained : Trained
+        The float network.
+    data : Table
+        Beats to calibrate with, of the training set.
+    seed : int
+        Draws them.
+
+    Returns
+    -------
+    bytes
+        A `.tflite` file with built-in operators only.
+
+    Raises
+    ------
+    EcgEdgeError
+        If the converter could not do it in integers alone.
+    """
+    networks.keras()
+    import tensorflow as tf  # noqa: PLC0415 - takes seconds, and only training has it
+
+    shapes = {tensor.name: (1, *tensor.shape[1:]) for tensor in trained.model.inputs}
+
+    # A concrete function with a batch of one: the LSTM is fused only so, and a dynamic batch does not convert.
+    def classify(beat: Any, context: Any) -> Any:
+        return trained.model([beat, context], training=False)
+
+    signature = [tf.TensorSpec(shapes[name], tf.float32, name=name) for name in ("beat", "context")]
+    function = tf.function(classify, input_signature=signature)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()], trained.model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: _calibration(trained, data, seed)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+    try:
+        return bytes(converter.convert())
+    except Exception as error:  # the converter's own exceptions differ between versions
+        raise EcgEdgeError(
+            f"{trained.kind} cannot be made int8 ({error})", "use only operators with int8 kernels"
+        ) from None
+
+
+def _calibration(trained: Trained, data: Table, seed: int) -> Iterator[dict[str, NDArray[np.float32]]]:
+    """Yield beats drawn as in training; by name, since TFLite's order of inputs is not Keras's."""
+    rng = np.random.default_rng(seed)
+    rows = rng.choice(len(data), CALIBRATION, p=features.draw_weights(data))
+    windows = features.vary(data.windows[rows], rng)
+    context = trained.normalization.apply(data.features[rows])
+    # The full range, so that the inputs' steps are the same whatever was drawn.
+    context[0], context[1] = features.LIMIT, -features.LIMIT
+    windows[0, 0], windows[1, 0] = features.WINDOW_LIMIT, -features.WINDOW_LIMIT
+    for i in range(CALIBRATION):
+        yield {"beat": windows[i : i + 1], "context": context[i : i + 1]}

@@ -1,0 +1,194 @@
+"""From databases to a released model: prepare, fit, quantize, score, and put model and card in place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edge.errors import EcgEdgeError
+from edge.inference import BeatModel
+from edge.model_card import ModelCard, read_card, write_card
+from training import cards, datasets, features, score, splits, train
+from training.datasets import LabelledBeats
+from training.ec57 import Table as Confusion
+from training.networks import Kind
+from training.quantize import quantize
+from training.train import Checkpoints, Recipe, Trained
+
+Progress = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class Sets:
+    """Beats by what they are for.
+
+    Attributes
+    ----------
+    learn, judge : features.Table
+        To learn from, and of other patients to choose by.
+    test : list of LabelledBeats
+        DS2, only reported.
+    """
+
+    learn: features.Table
+    judge: features.Table
+    test: list[LabelledBeats]
+
+
+def gather(data: Path, cache: Path, progress: Progress = print) -> Sets:
+    """Make the beats of all sets, or take them from `cache`.
+
+    Parameters
+    ----------
+    data : Path
+        Folder with `mitdb` and `svdb`; what is not there is downloaded.
+    cache : Path
+        Where beats are kept from run to run; delete it when the stages have changed.
+    progress : callable
+        Told a line for each set.
+    """
+    mitdb, svdb = datasets.locate("mitdb", data), datasets.locate("svdb", data)
+    wanted = {mitdb: splits.DS1, svdb: splits.svdb_training(datasets.records_of(svdb))}
+    learn: list[LabelledBeats] = []
+    judge: list[LabelledBeats] = []
+    for folder, records in wanted.items():
+        progress(f"{folder.name}: beats of {len(records)} records")
+        for beats in datasets.prepare(folder, records, cache, datasets.ONE_LEAD_TOO):
+            if beats.record not in splits.JUDGES[folder.name]:
+                learn.append(beats)
+            elif not beats.leads:
+                judge.append(beats)
+    progress(f"mitdb: beats of {len(splits.DS2)} records to report on")
+    test = list(datasets.prepare(mitdb, splits.DS2, cache))
+    return Sets(learn=features.table(learn), judge=features.table(judge), test=test)
+
+
+def release(
+    kind: Kind,
+    sets: Sets,
+    models: Path,
+    work: Path,
+    *,
+    seeds: Sequence[int] = (1, 2, 3),
+    recipe: Recipe | None = None,
+    because: str = "",
+    progress: Progress = print,
+) -> ModelCard:
+    """Train a model, make it int8 and put it into `models`.
+
+    Parameters
+    ----------
+    kind : {"cnn", "lstm"}
+        Its family, which is also its name.
+    sets : Sets
+        From `gather`.
+    models, work : Path
+        Where models and weights go.
+    seeds : sequence of int
+        One training each; the weights that serve the judging patients best are released.
+    recipe : Recipe, optional
+        How long and how fast to train.
+    because : str
+        Why to release it although the one there is better; by default such a one is refused.
+    progress : callable
+        Told what is going on.
+
+    Raises
+    ------
+    EcgEdgeError
+        If the model there is better and no reason is given.
+    """
+    checkpoints = Checkpoints(work, kind)
+    best: Trained | None = None
+    chosen = 0
+    for seed in seeds:
+        progress(f"{kind}, seed {seed}")
+        trained = train.fit(kind, sets.learn, sets.judge, checkpoints, seed=seed, recipe=recipe, progress=progress)
+        if best is None or trained.score > best.score:
+            best, chosen = trained, seed
+    if best is None:
+        raise EcgEdgeError("no seed given", "give at least one")
+    return publish(best, sets, models, seed=chosen, because=because, progress=progress)
+
+
+def publish(
+    trained: Trained, sets: Sets, models: Path, *, seed: int, because: str = "", progress: Progress = print
+) -> ModelCard:
+    """Quantize a trained network, score it, and put it into `models` unless a better one is there."""
+    content = quantize(trained, sets.learn)
+    records = sorted(set(sets.learn.records.tolist()) | set(sets.judge.records.tolist()))
+    draft = cards.make_card(trained, content, records, {}, seed=seed, because=because)
+    with BeatModel(draft, content) as model:
+        judged = score.count(sets.judge.labels, _int8(model, sets.judge))
+        metrics = {
+            "judges": {
+                "float": score.figures(train.confusion(trained.model, trained.normalization, sets.judge)),
+                "int8": score.figures(judged),
+            },
+            "ds2": {
+                "float": score.figures(_test(sets.test, lambda table: _float(trained, table))),
+                "int8": score.figures(_test(sets.test, lambda table: _int8(model, table))),
+            },
+        }
+    card = cards.make_card(trained, content, records, metrics, seed=seed, because=because)
+    refuse_worse(card, models, because)
+    put(card, content, models)
+    for name, by_format in metrics.items():
+        progress(f"{name}: " + ", ".join(f"{key} {value}" for key, value in by_format["int8"].items()))
+    return card
+
+
+def refuse_worse(card: ModelCard, models: Path, because: str) -> None:
+    """Raise unless the card is at least as good as that of the model there, or there is a reason.
+
+    Raises
+    ------
+    EcgEdgeError
+        Naming both scores.
+    """
+    path = models / f"{card.name}.json"
+    if because or not path.exists():
+        return
+    new, old = _chosen_by(card), _chosen_by(read_card(path))
+    if new < old:
+        raise EcgEdgeError(
+            f"model {card.name} scores {new:.2f} on the judging patients, the one in {models} {old:.2f}",
+            "keep that one, or give --because a reason",
+        )
+
+
+def put(card: ModelCard, content: bytes, models: Path) -> None:
+    """Write model and card; the model last, so that a half-done release is refused rather than used."""
+    models.mkdir(parents=True, exist_ok=True)
+    write_card(card, models / f"{card.name}.json")
+    part = models / f"{card.name}.part"
+    part.write_bytes(content)
+    part.replace(models / f"{card.name}.tflite")
+
+
+def _chosen_by(card: ModelCard) -> float:
+    figures = card.metrics.get("judges", {}).get("int8", {})
+    return (figures.get("s_f1", 0.0) + figures.get("v_f1", 0.0)) / 2
+
+
+def _float(trained: Trained, data: features.Table) -> datasets.Labels:
+    return score.decide(train.predict(trained.model, trained.normalization, data), train.OFFSETS)
+
+
+def _int8(model: BeatModel, data: features.Table) -> datasets.Labels:
+    said = [model.predict(window, row) for window, row in zip(data.windows, data.features, strict=True)]
+    return score.decide(np.stack(said), np.array(model.card.offsets, np.float32))
+
+
+def _test(records: Iterable[LabelledBeats], classify: Callable[[features.Table], datasets.Labels]) -> Confusion:
+    """Count what a model makes of every detected beat, with missed, extra and unusable ones."""
+    total = np.zeros((6, 6), np.int64)
+    for beats in records:
+        said = np.full(len(beats.labels), datasets.CLASSES.index("Q"), np.int8)
+        said[beats.usable] = classify(features.everything(beats))
+        total += score.count(beats.labels, said)
+        total[:5, 5] += beats.missed
+    return total
