@@ -117,6 +117,34 @@ class Gap(Event, frozen=True, kw_only=True, eq=False):
     bridged: bool = False
 
 
+class SourceState(Message, frozen=True, kw_only=True, eq=False):
+    """What a live source says of itself: when something changes, and every ten seconds. Not for the stages.
+
+    Attributes
+    ----------
+    ok : bool
+        Whether samples come.
+    reason : str or None
+        Why not, or what is wrong although they do.
+    sample : int
+        A sample of the stream, the newest one …
+    time : datetime
+        … and the UTC time it was taken; later ones are to be counted from here.
+    drift_ppm : float or None
+        How much faster the source's clock runs than this machine's; None until it can be told.
+    counts : dict
+        Since the start: samples `lost` and `doubled`, `damaged` stretches of bytes, samples `dropped` here for want of
+        time, `reconnects`.
+    """
+
+    ok: bool
+    reason: str | None
+    sample: int
+    time: datetime
+    drift_ppm: float | None
+    counts: dict[str, int]
+
+
 class Quality(Event, frozen=True, kw_only=True, eq=False):
     """State of each lead over one second.
 

@@ -1,0 +1,22 @@
+"""Boards with an ECG front end, each format a small class that is given bytes and returns items.
+
+`edge.sources.recognition` finds out which one a board speaks, `edge.sources.assembly` makes the items into one stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from edge.sources.boards.cyton import Cyton
+from edge.sources.boards.items import BoardFormat, FormatName, FormatOptions
+from edge.sources.boards.native import Native
+from edge.sources.boards.openview import OpenView
+from edge.sources.boards.text import Text
+
+FORMATS: dict[FormatName, Callable[[FormatOptions], BoardFormat]] = {
+    "native": Native,
+    "openview": OpenView,
+    "cyton": Cyton,
+    "text": Text,
+}
+"""By the name `--format` takes, the surest first."""

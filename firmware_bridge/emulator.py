@@ -1,0 +1,188 @@
+"""Runs a board in software against the real clock, on a pty or on a real port."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import threading
+import time
+import tty
+from pathlib import Path
+from typing import Protocol
+
+from firmware_bridge.boards import Board
+from firmware_bridge.torments import Tormentor, Torments
+
+_TICK_S = 0.002
+
+
+class Line(Protocol):
+    """Where a board's bytes go."""
+
+    def read(self) -> bytes:
+        """Return what the host has sent, without waiting."""
+
+    def write(self, data: bytes, wait_s: float) -> bool:
+        """Send; give up after `wait_s` if nobody takes it in. Return whether it was sent."""
+
+    def unplug(self) -> None:
+        """Vanish."""
+
+    def plug(self) -> None:
+        """Be there again."""
+
+    def close(self) -> None:
+        """Be gone for good."""
+
+
+class Pty:
+    """A pseudo terminal; every plugging-in gives another one.
+
+    Parameters
+    ----------
+    link : Path, optional
+        A symbolic link that always points to it while it is plugged in.
+    """
+
+    def __init__(self, link: Path | None = None) -> None:
+        self._link = link
+        self._fds: tuple[int, int] | None = None
+        self.path = ""
+        self.plug()
+
+    def plug(self) -> None:
+        """Open a new pseudo terminal."""
+        master, slave = os.openpty()
+        # Before the first byte: an echo would send the board's own bytes back to it.
+        tty.setraw(slave)
+        os.set_blocking(master, False)
+        # Opened before the old one is closed, or it would get the same number.
+        self._shut()
+        self._fds = (master, slave)
+        self.path = os.ttyname(slave)
+        if self._link is not None:
+            self._link.unlink(missing_ok=True)
+            self._link.symlink_to(self.path)
+
+    def unplug(self) -> None:
+        """Hang up: a reader gets an error, and the link is gone."""
+        if self._link is not None:
+            self._link.unlink(missing_ok=True)
+        self._shut()
+
+    close = unplug
+
+    def _shut(self) -> None:
+        for fd in self._fds or ():
+            os.close(fd)
+        self._fds = None
+
+    def read(self) -> bytes:
+        """Return what the host has sent."""
+        try:
+            return os.read(self._fds[0], 4096) if self._fds else b""
+        except BlockingIOError:
+            return b""
+
+    def write(self, data: bytes, wait_s: float) -> bool:
+        """Send all or nothing, waiting until there is room."""
+        if self._fds is None:
+            return False
+        view = memoryview(data)
+        while view:
+            if not select.select([], [self._fds[0]], [], wait_s)[1]:
+                return False
+            with contextlib.suppress(BlockingIOError):
+                view = view[os.write(self._fds[0], view) :]
+        return True
+
+
+class RealPort:
+    """A real serial port, whose other end a reader listens to.
+
+    Parameters
+    ----------
+    device : str
+        Path or pyserial URL.
+    baud : int
+        Line speed.
+    """
+
+    def __init__(self, device: str, baud: int) -> None:
+        import serial  # noqa: PLC0415  # only here
+
+        self.path = device
+        self._port = serial.serial_for_url(device, baudrate=baud, timeout=0)
+
+    def read(self) -> bytes:
+        """Return what the host has sent."""
+        data: bytes = self._port.read(4096)
+        return data
+
+    def write(self, data: bytes, wait_s: float) -> bool:
+        """Send."""
+        self._port.write_timeout = max(wait_s, 0.5)
+        return bool(self._port.write(data) == len(data))
+
+    def unplug(self) -> None:
+        """Close."""
+        self._port.close()
+
+    def plug(self) -> None:
+        """Open again."""
+        self._port.open()
+
+    close = unplug
+
+
+class Emulator:
+    """Paces a board and torments what it sends.
+
+    Parameters
+    ----------
+    board : Board
+        What sends.
+    line : Line
+        Where to.
+    speed : float
+        Board seconds a second; at other speeds than 1 the board waits for its reader instead of losing samples.
+    torments : Torments
+        What happens on the way.
+    """
+
+    def __init__(self, board: Board, line: Line, *, speed: float = 1.0, torments: Torments | None = None) -> None:
+        self._board = board
+        self._line = line
+        self._torments = torments or Torments()
+        self._tormentor = Tormentor(self._torments)
+        self._rate = speed * (1 + self._torments.drift_ppm * 1e-6)
+        self._wait_s = 0.0 if speed == 1.0 else 5.0
+        self._plugged = True
+        self.unsent = 0
+
+    def run(self, stop: threading.Event | None = None) -> None:
+        """Run until the board has sent everything or `stop` is set; the line stays open."""
+        stop = stop or threading.Event()
+        began_s = time.monotonic()
+        while not self._board.finished and not stop.is_set():
+            self._tick((time.monotonic() - began_s) * self._rate)
+            stop.wait(_TICK_S)
+
+    def _tick(self, board_s: float) -> None:
+        self._replug(self._torments.plugged(board_s))
+        self._board.lead_off = self._torments.electrode_off(board_s)
+        if self._plugged:
+            self._send(self._board.receive(self._line.read(), board_s))
+        if not self._torments.stalled(board_s):
+            self._send(self._tormentor.pass_on(self._board.due(board_s)))
+
+    def _replug(self, plugged: bool) -> None:
+        if plugged != self._plugged:
+            self._plugged = plugged
+            (self._line.plug if plugged else self._line.unplug)()
+
+    def _send(self, packets: list[bytes]) -> None:
+        for packet in packets:
+            if not self._plugged or not self._line.write(packet, self._wait_s):
+                self.unsent += 1
