@@ -26,7 +26,12 @@ HOP = 180
 LEARNED = 3
 """Hops that are weighed by what was learned from themselves: the first second and a half of a segment."""
 
-_KEPT_HOPS = 12
+_WINDOWS, _WINDOW = 6, 2
+"""The level of QRS complexes in a lead is the second lowest of its peaks in the last six seconds, each by itself: a
+lead that shows every beat is worth more than one that shows only some, however large."""
+
+_MEAN_HOPS = 8
+_KEPT_HOPS = 30
 _TOLERATED = 45
 """Invalid runs up to this long, the low-pass's length and five samples, leave evidence that can be trusted."""
 
@@ -77,6 +82,10 @@ class Track:
         """Return rows [start, stop)."""
         return self._rows[start - self.origin : stop - self.origin]
 
+    def at(self, numbers: NDArray[np.int64]) -> NDArray[np.generic]:
+        """Return the rows of these numbers."""
+        return self._rows[numbers - self.origin]
+
     def drop(self, before: int) -> None:
         """Forget rows before this number."""
         if before > self.origin:
@@ -106,6 +115,8 @@ class Evidence:
         Evidence of all leads; near 1 at the usual QRS.
     scale : Track of float64, shape (n, n_leads)
         What evidence in each lead is multiplied by to be summed to `joint`.
+    level : Track of float64, shape (n, n_leads)
+        Evidence in each lead at the usual QRS.
     average : Track of float64, shape (n,)
         What `joint` is on average over the last seconds.
     """
@@ -120,6 +131,7 @@ class Evidence:
         self._trusted = Track(np.zeros((0, n_leads), bool), start)
         self.joint = Track(np.zeros(0), start)
         self.scale = Track(np.zeros((0, n_leads)), start)
+        self.level = Track(np.zeros((0, n_leads)), start)
         self.average = Track(np.zeros(0), start)
         self._peaks = Track(np.zeros((0, n_leads)), 0)
         self._means = Track(np.zeros((0, n_leads)), 0)
@@ -156,7 +168,8 @@ class Evidence:
 
     def drop(self, before: int) -> None:
         """Forget what lies before this sample."""
-        for track in (self.mv, self.hat, self.leads, self.joint, self.scale, self.average, self._trusted):
+        before = min(before, self._start + self._peaks.end * HOP)
+        for track in (self.mv, self.hat, self.leads, self.joint, self.scale, self.level, self.average, self._trusted):
             track.drop(min(before, track.end - 2 * AHEAD))
         self._bad.drop(self._bad.end - _TOLERATED - 3 * AHEAD)
         self._peaks.drop(self._peaks.end - _KEPT_HOPS)
@@ -200,17 +213,17 @@ class Evidence:
         total = weight.sum(axis=1)
         scale = weight / (np.where(total > 0, total, 1.0)[:, None] * levels[hop])
         self.scale.append(scale)
+        self.level.append(levels[hop])
         self.joint.append((scale * self.leads.get(start, stop)).sum(axis=1))
         self.average.append((scale * means[hop]).sum(axis=1))
 
     def _weigh(self, hops: NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
         """Return weights, QRS levels and averages to be used in these hops, learned from the hops before them."""
-        back = np.arange(9)
-        last = np.minimum(hops, self._peaks.end)
-        rows = np.clip(last[:, None] - 1 - back, self._peaks.origin, None) - self._peaks.origin
-        peaks = self._peaks.get(self._peaks.origin, self._peaks.end)[rows]
-        means = self._means.get(self._means.origin, self._means.end)[rows[:, :8]].sum(axis=1) / 8
-        levels = np.median(peaks.reshape(len(hops), 3, 3, -1).max(axis=2), axis=1)
+        oldest, newest = self._peaks.origin, np.minimum(hops, self._peaks.end)[:, None] - 1
+        rows = np.maximum(newest - np.arange(_WINDOWS * _WINDOW), oldest) - oldest
+        peaks = self._peaks.get(oldest, self._peaks.end)[rows]
+        means = self._means.get(oldest, self._means.end)[rows[:, :_MEAN_HOPS]].sum(axis=1) / _MEAN_HOPS
+        levels = np.sort(peaks.reshape(len(hops), _WINDOWS, _WINDOW, -1).max(axis=2), axis=1)[:, 1]
         contrast = levels / np.maximum(means, 1e-9)
         weights = np.where(levels > 0, np.maximum(contrast - 1.5, 0.05) ** 2, 0.0)
         return weights, np.maximum(levels, 1e-9), means

@@ -1,31 +1,63 @@
 """R peaks, from one lead or several, at most 0.35 s after they happened.
 
-Candidates are the local maxima of the leads' joint evidence (`edge.stages.evidence`). One is a QRS complex if it stands
-above a threshold between the level of the last QRS complexes and that of the last false candidates (Pan and Tompkins
-1985, Hamilton and Tompkins 1986).
+Candidates are the local maxima of the leads' joint evidence (`edge.stages.evidence`, `edge.stages.candidates`). One is a
+QRS complex if it stands above a threshold between the level of the last QRS complexes and that of the last false
+candidates (Pan and Tompkins 1985, Hamilton and Tompkins 1986), higher for what comes earlier than the rhythm would have
+it. Two finds may be told later than 0.35 s:
+
+- in the first 1.5 s of a segment the leads are weighed by what was learned from these 1.5 s, so that the first beat is
+  found; it is told 1.6 s after the segment's start at the latest;
+- after one and a half RR intervals without a QRS complex the best candidate passed over is taken, if good enough
+  (search-back); it is told up to 1.3 RR intervals after it happened. About one beat in three hundred is found so.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable
 
 import numpy as np
-from scipy.ndimage import maximum_filter1d
 
 from edge.messages import FS_HZ, Gap, Message, RPeak, Samples
-from edge.stages.evidence import AHEAD, Evidence
+from edge.stages.candidates import REFRACTORY, Candidate, Candidates
+from edge.stages.evidence import Evidence
 
-MOST_DELAY = round(0.35 * FS_HZ)
-REFRACTORY = round(0.2 * FS_HZ)
+THRESHOLD = 0.3
+"""Of the way from false candidates to QRS complexes."""
+
+EARLY_THRESHOLD = 0.5
+"""The same for a candidate at 0.4 of the usual RR interval; falls to `THRESHOLD` at 0.9."""
+
 T_WAVE = round(0.36 * FS_HZ)
-PLACE_HALF = 24
-REFINE_HALF = 5
-P = dict(th=0.3, tw=0.5, sb=1.5, sbth=0.15, ka=0.15, kn=0.1, avg=2.0)
+T_WAVE_RATIO = 0.5
+"""A candidate this soon after a QRS complex is its T wave unless it has this much of its evidence."""
+
+RIVAL_RATIO = 1.2
+"""A candidate is passed over for one this much larger within the refractory time: it was a P wave or noise."""
+
+STEP_RATIO = 1.5
+STEP_CREDIT = 0.3
+"""A step that exceeds the usual QRS this much is an electrode that moved, and counts this much."""
+
+CONTRAST = 1.4
+SEARCH_CONTRAST = 1.5
+"""A QRS complex stands out from the average at least this much; when searched for, this much."""
+
+SEARCH_RR = 1.5
+SEARCH_THRESHOLD = 0.15
+
+LEARNING = 0.15
+SEARCH_LEARNING = 0.5
+FALSE_LEARNING = 0.05
+
+FADE_AFTER = round(2.5 * FS_HZ)
+FADE = FS_HZ / 2
+"""Without QRS complexes for so long the level halves every so many samples: the gain may have changed for good."""
 
 
 class QrsDetector:
-    """Finds R peaks.
+    """Finds R peaks in clean samples.
 
     Parameters
     ----------
@@ -39,134 +71,160 @@ class QrsDetector:
 
     def reset(self) -> None:
         """Forget everything."""
-        self._evidence: Evidence | None = None
-        self._lag = 0
-        self._seen = 0
+        self._segment: _Segment | None = None
 
     def push(self, message: Message) -> Iterable[Message]:
-        """Find R peaks in samples; everything passes."""
-        if isinstance(message, Gap) and not message.bridged:
-            return [*self._finish(max(message.decided, self._seen)), message]
+        """Find R peaks in samples; everything passes. A gap that is not bridged ends what was learned."""
         if isinstance(message, Samples):
-            return [*self._take(message), message]
+            if self._segment is None:
+                self._segment = _Segment(message)
+            return [*self._segment.take(message), message]
+        if isinstance(message, Gap) and not message.bridged:
+            return [*self._end(message.decided), message]
         return [message]
 
     def flush(self) -> Iterable[Message]:
         """Find the last R peaks."""
-        return self._finish(self._seen)
+        return self._end(0)
 
-    def _take(self, samples: Samples) -> list[RPeak]:
+    def _end(self, decided: int) -> list[RPeak]:
+        segment, self._segment = self._segment, None
+        return segment.finish(decided) if segment is not None else []
+
+
+class _Segment:
+    """R peaks between two gaps."""
+
+    def __init__(self, first: Samples) -> None:
+        self._evidence = Evidence(first.start, first.mv[0].astype(np.float64))
+        self._candidates = Candidates(first.start, first.lag)
+        self._judge = _Judge()
+        self._lag = first.lag
+
+    def take(self, samples: Samples) -> list[RPeak]:
         mv = samples.mv.astype(np.float64)
         bad = np.zeros(mv.shape, bool) if samples.valid is None else ~samples.valid
-        if self._evidence is None:
-            self._evidence = Evidence(samples.start, mv[0])
-            self._start = samples.start
-            self._judge = _Judge(self._n_leads)
-            self._candidate = samples.start  # next moment to be looked at
-        self._lag = samples.lag
-        self._seen = samples.end + samples.lag
         self._evidence.extend(mv, bad)
-        peaks = self._find(self._evidence.joint.end, None)
-        self._evidence.drop(min(self._candidate - 2 * FS_HZ, self._evidence.joint.end))
-        return peaks
+        found = [
+            self._tell(candidate, strength, self._evidence.needs(known) + self._lag)
+            for judged in self._candidates.take(self._evidence)
+            for candidate, strength, known in self._judge.decide(judged)
+        ]
+        late = self._judge.search(self._evidence.joint.end)
+        return found + [self._tell(c, strength, self._evidence.needs(known) + self._lag) for c, strength, known in late]
 
-    def _finish(self, decided: int) -> list[RPeak]:
-        if self._evidence is None:
-            return []
+    def finish(self, decided: int) -> list[RPeak]:
         end = self._evidence.mv.end
         self._evidence.finish()
-        peaks = self._find(end, decided)
-        self._evidence = None
-        return peaks
+        decided = max(decided, end + self._lag)
+        return [
+            self._tell(candidate, strength, decided)
+            for judged in self._candidates.take(self._evidence, end)
+            for candidate, strength, _ in self._judge.decide(judged)
+        ]
 
-    def _find(self, known: int, decided: int | None) -> list[RPeak]:
-        """Look at the candidates before `known`."""
-        ev = self._evidence
-        assert ev is not None
-        half = 36 - min(max(self._lag - 20, 0), 24)
-        start, stop = self._candidate, known - (half if decided is None else 0)
-        if stop <= start:
-            return []
-        first = max(start - half, ev.joint.origin)
-        joint = ev.joint.get(first, min(stop + half, ev.joint.end))
-        top = maximum_filter1d(joint, 2 * half + 1, mode="constant", cval=0.0)
-        is_top = (joint == top) & (joint > 0)
-        is_top[1:] &= joint[1:] > joint[:-1]
-        places = np.flatnonzero(is_top[start - first : stop - first]) + start
-        self._candidate = stop
-        rows = places - ev.joint.origin
-        get = lambda t: t.get(t.origin, t.end)
-        out = []
-        for i, v, e, s, a in zip(
-            places.tolist(),
-            get(ev.joint)[rows].tolist(),
-            get(ev.leads)[rows],
-            get(ev.scale)[rows],
-            get(ev.average)[rows].tolist(),
-            strict=True,
-        ):
-            for j, lead_e, lead_s, strength in self._judge.look(i, v, e, s, a):
-                when = decided if decided is not None else ev.needs(i + half + 1) + self._lag
-                out.append(self._place(j, lead_e * lead_s, strength, when))
-        return out
+    @staticmethod
+    def _tell(found: Candidate, strength: float, decided: int) -> RPeak:
+        return RPeak(decided=decided, sample=found.peak, lead=found.lead, amplitude_mv=found.mv, strength=strength)
 
-    def _place(self, i, share, strength, when):
-        ev = self._evidence
-        lead = int(np.argmax(share))
-        if share[0] > 0.25 * share[lead]:
-            lead = 0
-        a = max(i - PLACE_HALF, ev.hat.origin)
-        hat = ev.hat.get(a, i + PLACE_HALF + 1)[:, lead]
-        k = a + int(np.argmax(np.abs(hat)))
-        sign = 1 if hat[k - a] > 0 else -1
-        a = max(k - REFINE_HALF, ev.mv.origin, self._start)
-        k = a + int(np.argmax(sign * ev.mv.get(a, k + REFINE_HALF + 1)[:, lead]))
-        return RPeak(
-            decided=when, sample=k, lead=lead, amplitude_mv=float(ev.mv.get(k, k + 1)[0, lead]), strength=strength
-        )
+
+Verdict = tuple[Candidate, float, int]
+"""A QRS complex, its strength, and how far the joint evidence had to be known."""
 
 
 class _Judge:
-    """Decides on candidates one by one."""
+    """Decides on one candidate after the other."""
 
-    def __init__(self, n_leads):
-        self._qrs = None
-        self._noise = np.zeros(n_leads)
-        self._last = None
-        self._last_e = None
-        self._rr = deque(maxlen=8)
-        self._missed = None
+    def __init__(self) -> None:
+        self._level: list[float] | None = None
+        self._false: list[float] = []
+        self._swing: list[float] = []
+        self._last: Candidate | None = None
+        self._rr: deque[int] = deque(maxlen=8)
+        self._usual_rr: int | None = None
+        self._passed: list[Candidate] = []
 
-    def look(self, i, v, e, s, a):
-        if self._qrs is None:
-            self._qrs = np.where(s > 0, 1 / np.maximum(s, 1e-12), 0) * (s > 0) / max((s > 0).sum(), 1)
-            self._qrs = np.where(s > 0, e / max(v, 1e-9), 0)
-        out = []
-        if self._last is not None and self._missed is not None and len(self._rr):
-            rr = sorted(self._rr)[len(self._rr) // 2]
-            if i - self._last > P["sb"] * rr:
-                mi, mv_, me, ms, ma, mth = self._missed
-                if mv_ > P["sbth"] * float(self._qrs @ ms) and mv_ > P["avg"] * ma:
-                    out.append(self._accept(*self._missed, 0.3))
-        spk, npk = float(self._qrs @ s), float(self._noise @ s)
-        th = max(npk + P["th"] * (spk - npk), P["avg"] * a * 0.7)
-        dt = 10**6 if self._last is None else i - self._last
-        if dt < REFRACTORY:
-            return out
-        if dt < T_WAVE and v < P["tw"] * float(self._last_e @ s):
-            return out
-        if v >= th:
-            out.append(self._accept(i, v, e, s, a, th, P["ka"]))
+    def decide(self, candidate: Candidate) -> list[Verdict]:
+        """Return the QRS complexes that are known once this candidate is."""
+        found = self.search(candidate.ready)
+        if self._level is None:
+            self._level = candidate.level
+            self._false = [0.0] * len(candidate.scale)
+        self._discount(candidate)
+        since = math.inf if self._last is None else candidate.moment - self._last.moment
+        if since < REFRACTORY or self._is_t_wave(candidate, since) or candidate.rival > RIVAL_RATIO * candidate.joint:
+            return found
+        threshold = self._threshold(candidate, since)
+        if candidate.joint >= threshold:
+            self._accept(candidate, LEARNING)
+            found.append((candidate, candidate.joint / threshold, candidate.ready))
         else:
-            self._noise += P["kn"] * (e - self._noise)
-            if self._missed is None or v > self._missed[1]:
-                self._missed = (i, v, e, s, a, th)
-        return out
+            self._false = _toward(self._false, candidate.leads, FALSE_LEARNING)
+            self._passed.append(candidate)
+        return found
 
-    def _accept(self, i, v, e, s, a, th, k):
-        ok = s > 0
-        self._qrs = np.where(ok, self._qrs + k * (np.minimum(e, 3 * self._qrs) - self._qrs), self._qrs)
+    def search(self, known: int) -> list[Verdict]:
+        """Return what a pause in the rhythm makes of the candidates passed over."""
+        found: list[Verdict] = []
+        while self._passed and self._last is not None and self._usual_rr is not None and self._level is not None:
+            due = self._last.moment + round(SEARCH_RR * self._usual_rr)
+            if known < due:
+                break
+            best = max(self._passed, key=lambda candidate: candidate.joint)
+            least = max(SEARCH_THRESHOLD * _joint(self._level, best), SEARCH_CONTRAST * best.average)
+            if best.joint <= least:
+                break
+            self._accept(best, SEARCH_LEARNING)
+            found.append((best, best.joint / least, max(due, best.ready)))
+        return found
+
+    def _accept(self, candidate: Candidate, learning: float) -> None:
         if self._last is not None:
-            self._rr.append(i - self._last)
-        self._last, self._last_e, self._missed = i, e, None
-        return i, e, s, v / max(th, 1e-9)
+            self._rr.append(candidate.moment - self._last.moment)
+            self._usual_rr = sorted(self._rr)[len(self._rr) // 2]
+        assert self._level is not None
+        seen = [
+            min(now, 3 * level) if scale > 0 else level
+            for now, level, scale in zip(candidate.leads, self._level, candidate.scale, strict=True)
+        ]
+        self._level = _toward(self._level, seen, learning)
+        usual = self._swing or candidate.swing
+        self._swing = _toward(usual, [min(n, 2 * u) for n, u in zip(candidate.swing, usual, strict=True)], 0.12)
+        self._last = candidate
+        self._passed = [passed for passed in self._passed if passed.moment > candidate.moment + REFRACTORY]
+
+    def _discount(self, candidate: Candidate) -> None:
+        """Take most of the evidence from a lead that only jumped."""
+        if not self._swing or not any(candidate.step):
+            return
+        jumped = [step > STEP_RATIO * usual for step, usual in zip(candidate.step, self._swing, strict=True)]
+        if any(jumped):
+            credit = [STEP_CREDIT if jump else 1.0 for jump in jumped]
+            candidate.leads = [now * part for now, part in zip(candidate.leads, credit, strict=True)]
+            candidate.joint = _joint(candidate.leads, candidate)
+
+    def _is_t_wave(self, candidate: Candidate, since: float) -> bool:
+        return (
+            self._last is not None
+            and since < T_WAVE
+            and candidate.joint < T_WAVE_RATIO * _joint(self._last.leads, candidate)
+        )
+
+    def _threshold(self, candidate: Candidate, since: float) -> float:
+        assert self._level is not None
+        part = THRESHOLD
+        if self._usual_rr is not None:
+            early = min(max((0.9 - since / self._usual_rr) / 0.5, 0.0), 1.0)
+            part += (EARLY_THRESHOLD - THRESHOLD) * early
+        false, level = _joint(self._false, candidate), _joint(self._level, candidate)
+        if self._last is not None and since > FADE_AFTER:
+            level *= 0.5 ** ((since - FADE_AFTER) / FADE)
+        return max(false + part * (level - false), CONTRAST * candidate.average)
+
+
+def _joint(leads: list[float], candidate: Candidate) -> float:
+    return sum(now * scale for now, scale in zip(leads, candidate.scale, strict=True))
+
+
+def _toward(old: list[float], new: list[float], part: float) -> list[float]:
+    return [a + part * (b - a) for a, b in zip(old, new, strict=True)]
