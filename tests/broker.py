@@ -75,6 +75,7 @@ class Listener:
     """Subscribes to everything below a device's topic."""
 
     def __init__(self, url: str, device: str = "ecg-edge") -> None:
+        self.url = url
         self._prefix = f"ecg/v1/{device}/"
         self._news = threading.Condition()
         self.messages: list[Received] = []

@@ -153,7 +153,7 @@ def mqtt_sink(settings: Config, model: ModelInfo, *, wrap: Callable[[Publisher],
     from edge.sinks.mqtt_client import MqttPublisher  # noqa: PLC0415
 
     device = settings.device.id
-    publisher: Publisher = MqttPublisher(broker(settings.mqtt), f"ecg-edge-{device}")
+    publisher: Publisher = MqttPublisher(broker(settings.mqtt), device)
     return MqttSink(
         wrap(publisher) if wrap else publisher,
         device=device,

@@ -52,7 +52,7 @@ class MqttSink:
         self._device = device
         self._model = model
         self._waveform = waveform
-        self._status = Status(
+        self._will = Status(
             device=device,
             state="offline",
             reason="connection lost",
@@ -81,8 +81,8 @@ class MqttSink:
             leads=stream.leads,
             start_time=self._publications.time(0),
         )
-        self._status = msgspec.structs.replace(self._status, source=source)
-        self._publisher.connect(will=self._publication("status", encode(self._status), qos=1, retain=True))
+        self._publisher.connect(will=self._publication("status", encode(self._will), qos=1, retain=True))
+        self._status = msgspec.structs.replace(self._will, source=source)
         self._say("online", None)
         self._publish_active()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import ssl
 import threading
 import time
@@ -26,7 +27,6 @@ _ACK_TIMEOUT_S = 10.0
 _ASK_AGAIN_AFTER_S = 60.0
 _UNSUPPORTED_VERSION = 0x84
 _REFUSED_LOGIN = (0x86, 0x87)
-_SESSION_TAKEN_OVER = 0x8E
 
 
 Version = Literal["auto", "5", "3.1.1"]
@@ -107,15 +107,16 @@ class MqttPublisher:
     """Publishes over one connection, made again when it breaks.
 
     Messages of QoS 1 wait in memory meanwhile, those of QoS 0 are lost. What is retained is published again after each
-    reconnect: by then the broker has put the last will in its place.
+    reconnect, and whenever a last will has been put in its place: a broker may notice only a minute later that the
+    connection of an earlier start was broken.
 
     Parameters
     ----------
     broker : Broker
         Where to connect to.
-    client_id : str
-        The same at every start, so that a broker that has not noticed a break hands the session over instead of
-        publishing the old one's last will later.
+    device : str
+        Device id. Each connection's client id is its own, so that two runs under one device id, say two replays, do not
+        disconnect each other.
 
     Attributes
     ----------
@@ -123,14 +124,13 @@ class MqttPublisher:
         Of the protocol, once connected.
     """
 
-    def __init__(self, broker: Broker, client_id: str) -> None:
+    def __init__(self, broker: Broker, device: str) -> None:
         self._broker = broker
-        self._client_id = client_id
+        self._client_id = f"ecg-edge-{device}-{secrets.token_hex(4)}"
         self._acknowledged: SimpleQueue[int] = SimpleQueue()
         self._pending: set[int] = set()
         self._retained: dict[str, Publication] = {}
         self._retained_lock = threading.Lock()
-        self._lost: str | None = None
         self._client: paho.Client | None = None
         self._refusal: SinkError | None = None
         self._asked_at = 0.0
@@ -177,10 +177,10 @@ class MqttPublisher:
         Raises
         ------
         SinkError
-            If another client has taken over this device's session.
+            If it was never made.
         """
-        if self._lost or self._client is None:
-            raise SinkError(self._broker.url, self._lost or "is closed")
+        if self._client is None:
+            raise SinkError(self._broker.url, "is not connected")
         if publication.retain:
             with self._retained_lock:
                 self._retained[publication.topic] = publication
@@ -222,16 +222,17 @@ class MqttPublisher:
         client.on_publish = lambda _client, _data, mid, _reason, _properties: self._acknowledged.put(mid)
 
         def on_connect(client: paho.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
-            answers.put(reason)
+            if will is not None and not reason.is_failure:
+                client.subscribe(will.topic, qos=1)
             self._say_again(client)
+            answers.put(reason)
 
-        def on_disconnect(client: paho.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
-            answers.put(None)
-            if reason.value == _SESSION_TAKEN_OVER:
-                self._lost = f"another client has connected as {self._client_id}: give each device its own device.id"
-                client.disconnect()
+        def on_message(client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
+            if will is not None and message.payload == will.payload and not message.retain:
+                self._say_again(client)
 
-        client.on_connect, client.on_disconnect = on_connect, on_disconnect
+        client.on_connect, client.on_message = on_connect, on_message
+        client.on_disconnect = lambda *_: answers.put(None)
         self._client = client
         started = time.monotonic()
         try:

@@ -54,7 +54,7 @@ class SourceInfo(_Payload, frozen=True, kw_only=True):
 
 
 class Status(_Payload, frozen=True, kw_only=True):
-    """Topic `status`, retained, also the last will: whether the device watches. `time` is null in the last will."""
+    """Topic `status`, retained: whether the device watches. In the last will `time` and `source` are null."""
 
     device: str
     state: State
