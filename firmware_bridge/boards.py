@@ -94,6 +94,7 @@ class NativeBoard:
         self._stream = stream
         self._began_s = 0.0
         self._second = -1
+        self._told_off = False
         self._begin()
 
     def _begin(self) -> None:
@@ -141,8 +142,10 @@ class NativeBoard:
         """Return the packets that are due."""
         out: list[bytes] = []
         if int(board_s) != self._second:
-            self._second = int(board_s)
-            out += [encode(self.hello), encode(self._status(board_s))]
+            out.append(encode(self.hello))
+        if (int(board_s), self.lead_off) != (self._second, self._told_off):
+            self._second, self._told_off = int(board_s), self.lead_off
+            out.append(encode(self._status(board_s)))
         if not self.running:
             self._began_s = board_s - self._sent / self.fs_hz
             return out

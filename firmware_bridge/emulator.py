@@ -48,34 +48,34 @@ class Pty:
     def __init__(self, link: Path | None = None) -> None:
         self._link = link
         self._fds: tuple[int, int] | None = None
+        self._next: tuple[int, int] | None = None
         self.path = ""
         self.plug()
 
     def plug(self) -> None:
-        """Open a new pseudo terminal."""
-        master, slave = os.openpty()
-        # Before the first byte: an echo would send the board's own bytes back to it.
-        tty.setraw(slave)
-        os.set_blocking(master, False)
-        # Opened before the old one is closed, or it would get the same number.
-        self._shut()
-        self._fds = (master, slave)
-        self.path = os.ttyname(slave)
+        """Be there, as a pseudo terminal of another number than before."""
+        self._fds, self._next = self._next or _open(), None
+        self.path = os.ttyname(self._fds[1])
         if self._link is not None:
             self._link.unlink(missing_ok=True)
             self._link.symlink_to(self.path)
 
     def unplug(self) -> None:
         """Hang up: a reader gets an error, and the link is gone."""
+        # Opened before the old one is closed, or it would get its number.
+        self._next = self._next or _open()
+        self._hang_up()
+
+    def close(self) -> None:
+        """Be gone for good."""
+        self._hang_up()
+        _shut(self._next)
+        self._next = None
+
+    def _hang_up(self) -> None:
         if self._link is not None:
             self._link.unlink(missing_ok=True)
-        self._shut()
-
-    close = unplug
-
-    def _shut(self) -> None:
-        for fd in self._fds or ():
-            os.close(fd)
+        _shut(self._fds)
         self._fds = None
 
     def read(self) -> bytes:
@@ -96,6 +96,19 @@ class Pty:
             with contextlib.suppress(BlockingIOError):
                 view = view[os.write(self._fds[0], view) :]
         return True
+
+
+def _open() -> tuple[int, int]:
+    master, slave = os.openpty()
+    # Before the first byte: an echo would send the board's own bytes back to it.
+    tty.setraw(slave)
+    os.set_blocking(master, False)
+    return master, slave
+
+
+def _shut(fds: tuple[int, int] | None) -> None:
+    for fd in fds or ():
+        os.close(fd)
 
 
 class RealPort:
