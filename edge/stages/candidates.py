@@ -117,11 +117,13 @@ class Candidates:
         is_top[1:] &= joint[1:] > joint[:-1]
         moments = np.flatnonzero(is_top[start - first : stop - first]) + start
         # What does not even reach the average is never a QRS complex.
-        enough = evidence.joint.at(moments) >= evidence.average.at(moments)
-        return self._describe(evidence, moments[enough]) if enough.any() else []
+        _, _, average = evidence.units(moments)
+        moments = moments[evidence.joint.at(moments) >= average]
+        return self._describe(evidence, moments) if len(moments) else []
 
     def _describe(self, evidence: Evidence, moments: NDArray[np.int64]) -> list[Candidate]:
-        leads, scale = evidence.leads.at(moments), evidence.scale.at(moments)
+        leads = evidence.leads.at(moments)
+        scale, level, average = evidence.units(moments)
         share = leads * scale
         lead = np.argmax(share, axis=1)
         lead = np.where(share[:, 0] > _LEAST_SHARE * share.max(axis=1), 0, lead)
@@ -135,10 +137,10 @@ class Candidates:
             evidence.mv.at(peaks)[np.arange(len(peaks)), lead],
             np.maximum(moments + self._half + 1, peaks + self._reach),
             evidence.joint.at(moments),
-            evidence.average.at(moments),
+            average,
             leads,
             scale,
-            evidence.level.at(moments),
+            level,
             swing,
             step,
         )

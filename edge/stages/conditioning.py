@@ -157,10 +157,10 @@ class _Intake:
     """Turns source samples into finite ones and says which cannot be trusted."""
 
     def __init__(self, n_leads: int, range_mv: tuple[tuple[float, float], ...] | None, stuck: int) -> None:
-        ends = np.asarray(range_mv if range_mv is not None else [(-np.inf, np.inf)] * n_leads, np.float64)
-        # A converter's last step and float32 rounding may both be a little inside the stated range.
-        inside = np.where(np.isfinite(ends[:, 1] - ends[:, 0]), (ends[:, 1] - ends[:, 0]) * 1e-3, 0.0)
-        self._low, self._high = ends[:, 0] + inside, ends[:, 1] - inside
+        ends = np.asarray(range_mv if range_mv is not None else [(np.nan, np.nan)] * n_leads, np.float64)
+        self._low, self._high = ends[:, 0], ends[:, 1]
+        # A converter's last step may be a little inside the stated range; what lies beyond shows that it is wrong.
+        self._near = (self._high - self._low) * 1e-3
         self._stuck = stuck
         self._n_leads = n_leads
         self.reset()
@@ -175,7 +175,7 @@ class _Intake:
         mv = np.asarray(samples.mv, np.float64).reshape(-1, self._n_leads)
         with np.errstate(invalid="ignore"):
             missing = ~(np.abs(mv) <= ABSURD_MV)
-            at_end = (mv <= self._low) | (mv >= self._high)
+            at_end = (np.abs(mv - self._low) <= self._near) | (np.abs(mv - self._high) <= self._near)
         if samples.valid is not None:
             missing |= ~samples.valid
         held = self._hold(mv, missing)

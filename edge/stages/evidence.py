@@ -7,6 +7,8 @@ their QRS complexes reach, and weighted by how far that level stands above the l
 
 from __future__ import annotations
 
+from typing import Generic, TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,7 @@ from edge.stages.fir import filtered
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 HAT_HALF = 20
 SMOOTH_HALF = 20
@@ -54,7 +57,7 @@ _HAT = _hat(HAT_HALF, 6.2)
 _HANN = _hann(SMOOTH_HALF)
 
 
-class Track:
+class Track(Generic[Scalar]):
     """Rows numbered from `origin` on; the oldest can be dropped.
 
     Parameters
@@ -65,7 +68,7 @@ class Track:
         Number of the first of them.
     """
 
-    def __init__(self, rows: NDArray[np.generic], origin: int) -> None:
+    def __init__(self, rows: NDArray[Scalar], origin: int) -> None:
         self._rows = rows
         self.origin = origin
 
@@ -74,15 +77,15 @@ class Track:
         """One past the last row's number."""
         return self.origin + len(self._rows)
 
-    def append(self, rows: NDArray[np.generic]) -> None:
+    def append(self, rows: NDArray[Scalar]) -> None:
         """Add rows."""
         self._rows = np.concatenate([self._rows, rows])
 
-    def get(self, start: int, stop: int) -> NDArray[np.generic]:
+    def get(self, start: int, stop: int) -> NDArray[Scalar]:
         """Return rows [start, stop)."""
         return self._rows[start - self.origin : stop - self.origin]
 
-    def at(self, numbers: NDArray[np.int64]) -> NDArray[np.generic]:
+    def at(self, numbers: NDArray[np.int64]) -> NDArray[Scalar]:
         """Return the rows of these numbers."""
         return self._rows[numbers - self.origin]
 
@@ -113,12 +116,6 @@ class Evidence:
         Evidence in each lead; ends `AHEAD` earlier. 0 where it cannot be trusted.
     joint : Track of float64, shape (n,)
         Evidence of all leads; near 1 at the usual QRS.
-    scale : Track of float64, shape (n, n_leads)
-        What evidence in each lead is multiplied by to be summed to `joint`.
-    level : Track of float64, shape (n, n_leads)
-        Evidence in each lead at the usual QRS.
-    average : Track of float64, shape (n,)
-        What `joint` is on average over the last seconds.
     """
 
     def __init__(self, start: int, first: Floats) -> None:
@@ -130,9 +127,7 @@ class Evidence:
         self.leads = Track(np.zeros((0, n_leads)), start)
         self._trusted = Track(np.zeros((0, n_leads), bool), start)
         self.joint = Track(np.zeros(0), start)
-        self.scale = Track(np.zeros((0, n_leads)), start)
-        self.level = Track(np.zeros((0, n_leads)), start)
-        self.average = Track(np.zeros(0), start)
+        self._table = Track(np.zeros((0, 3, n_leads)), 0)
         self._peaks = Track(np.zeros((0, n_leads)), 0)
         self._means = Track(np.zeros((0, n_leads)), 0)
 
@@ -153,6 +148,27 @@ class Evidence:
             if self._peaks.end >= LEARNED:
                 self._join()
 
+    def units(self, moments: NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
+        """Return, at each moment, how evidence in each lead is measured.
+
+        Parameters
+        ----------
+        moments : int64 array, shape (n,)
+            Moments up to which `joint` is known.
+
+        Returns
+        -------
+        scale : float64 array, shape (n, n_leads)
+            What evidence in each lead is multiplied by to be summed to `joint`.
+        level : float64 array, shape (n, n_leads)
+            Evidence in each lead at the usual QRS.
+        average : float64 array, shape (n,)
+            What `joint` is on average over the last seconds.
+        """
+        table = self._table.at((moments - self._start) // HOP)
+        scale = _scale(table[:, 0] * self._trusted.at(moments), table[:, 1])
+        return scale, table[:, 1], np.asarray((scale * table[:, 2]).sum(axis=1))
+
     def needs(self, stop: int) -> int:
         """Return how far samples must have come for `joint` to be known up to `stop`."""
         return max(stop, self._start + LEARNED * HOP) + AHEAD
@@ -169,8 +185,10 @@ class Evidence:
     def drop(self, before: int) -> None:
         """Forget what lies before this sample."""
         before = min(before, self._start + self._peaks.end * HOP)
-        for track in (self.mv, self.hat, self.leads, self.joint, self.scale, self.level, self.average, self._trusted):
+        for track in (self.mv, self.hat, self.leads, self.joint):
             track.drop(min(before, track.end - 2 * AHEAD))
+        self._trusted.drop(min(before, self._trusted.end - 2 * AHEAD))
+        self._table.drop((max(before, self._start) - self._start) // HOP - 1)
         self._bad.drop(self._bad.end - _TOLERATED - 3 * AHEAD)
         self._peaks.drop(self._peaks.end - _KEPT_HOPS)
         self._means.drop(self._means.end - _KEPT_HOPS)
@@ -206,19 +224,23 @@ class Evidence:
     def _join(self) -> None:
         """Extend the joint evidence as far as the leads' reaches."""
         start, stop = self.joint.end, self.leads.end
-        first, last = (start - self._start) // HOP, (stop - 1 - self._start) // HOP
-        weights, levels, means = self._weigh(np.maximum(np.arange(first, last + 1), LEARNED))
-        hop = (np.arange(start, stop) - self._start) // HOP - first
-        weight = weights[hop] * self._trusted.get(start, stop)
-        total = weight.sum(axis=1)
-        scale = weight / (np.where(total > 0, total, 1.0)[:, None] * levels[hop])
-        self.scale.append(scale)
-        self.level.append(levels[hop])
-        self.joint.append((scale * self.leads.get(start, stop)).sum(axis=1))
-        self.average.append((scale * means[hop]).sum(axis=1))
+        first, after = (start - self._start) // HOP, -((self._start - stop) // HOP)
+        if after > self._table.end:
+            self._table.append(self._weigh(np.maximum(np.arange(self._table.end, after), LEARNED)))
+        trusted = self._trusted.get(start, stop)
+        if trusted.all():
+            edges = np.clip(self._start + np.arange(first, after + 1) * HOP, start, stop)
+            table = self._table.get(first, after)
+            scale = np.repeat(_scale(table[:, 0], table[:, 1]), np.diff(edges), axis=0)
+        else:
+            scale, _, _ = self.units(np.arange(start, stop))
+        joint = np.zeros(stop - start)
+        for lead, evidence in enumerate(self.leads.get(start, stop).T):
+            joint += scale[:, lead] * evidence
+        self.joint.append(joint)
 
-    def _weigh(self, hops: NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
-        """Return weights, QRS levels and averages to be used in these hops, learned from the hops before them."""
+    def _weigh(self, hops: NDArray[np.int64]) -> Floats:
+        """Return each lead's weight, QRS level and average for these hops, learned from the hops before them."""
         oldest, newest = self._peaks.origin, np.minimum(hops, self._peaks.end)[:, None] - 1
         rows = np.maximum(newest - np.arange(_WINDOWS * _WINDOW), oldest) - oldest
         peaks = self._peaks.get(oldest, self._peaks.end)[rows]
@@ -226,4 +248,12 @@ class Evidence:
         levels = np.sort(peaks.reshape(len(hops), _WINDOWS, _WINDOW, -1).max(axis=2), axis=1)[:, 1]
         contrast = levels / np.maximum(means, 1e-9)
         weights = np.where(levels > 0, np.maximum(contrast - 1.5, 0.05) ** 2, 0.0)
-        return weights, np.maximum(levels, 1e-9), means
+        return np.stack([weights, np.maximum(levels, 1e-9), means], axis=1)
+
+
+def _scale(weights: Floats, levels: Floats) -> Floats:
+    """Return what evidence is multiplied by, so that leads at their QRS level sum to 1."""
+    total = np.zeros(len(weights))
+    for weight in weights.T:
+        total += weight
+    return np.asarray(weights / (np.where(total > 0, total, 1.0)[:, None] * levels))

@@ -29,6 +29,9 @@ OFF_SHARE = 0.5
 SATURATED_SHARE = 0.1
 FLAT_MV = 0.03
 NOISY_MV = 0.06
+NEAR_END = 1e-3
+"""What lies this near to an end, against the whole range, is at it. A value beyond shows only that the range is wrong."""
+
 _CHANGE_S = 0.008
 _ABSURD_MV = 1e4
 _STATES: tuple[LeadState, ...] = ("good", "noisy", "flat", "saturated", "off")
@@ -54,9 +57,9 @@ class SignalQuality:
     def __init__(self, fs_hz: float, n_leads: int, range_mv: tuple[tuple[float, float], ...] | None = None) -> None:
         self._fs_hz = fs_hz
         self._n_leads = n_leads
-        ends = np.asarray(range_mv if range_mv is not None else [(-np.inf, np.inf)] * n_leads, np.float64)
-        inside = np.where(np.isfinite(ends[:, 1] - ends[:, 0]), (ends[:, 1] - ends[:, 0]) * 1e-3, 0.0)
-        self._low, self._high = ends[:, 0] + inside, ends[:, 1] - inside
+        ends = np.asarray(range_mv if range_mv is not None else [(np.nan, np.nan)] * n_leads, np.float32)
+        self._low, self._high = ends[:, :1], ends[:, 1:]
+        self._near = (self._high - self._low) * np.float32(NEAR_END)
         self._step = max(1, round(_CHANGE_S * fs_hz))
         self.reset()
 
@@ -116,24 +119,29 @@ class SignalQuality:
 
     def _states(self, spans: Floats) -> NDArray[np.int64]:
         """Return the index in `_STATES` for each span and lead; only order statistics, so blocks do not matter."""
+        mv = np.ascontiguousarray(spans.transpose(0, 2, 1))
         with np.errstate(invalid="ignore"):
-            missing = ~(np.abs(spans) <= _ABSURD_MV)
-            at_end = (spans <= self._low) | (spans >= self._high)
-        n_missing = missing.sum(axis=1)
-        present = spans.shape[1] - n_missing
-        span_mv = np.max(np.where(missing, -np.inf, spans), axis=1) - np.min(np.where(missing, np.inf, spans), axis=1)
-        states = np.where(_median_change(spans, missing, self._step) > NOISY_MV, 1, 0)
-        states = np.where(span_mv < FLAT_MV, 2, states)
-        states = np.where((at_end & ~missing).sum(axis=1) >= np.maximum(SATURATED_SHARE * present, 1), 3, states)
-        return np.where(n_missing > OFF_SHARE * spans.shape[1], 4, states)
+            missing = ~(np.abs(mv) <= _ABSURD_MV)
+            at_end = (np.abs(mv - self._low) <= self._near) | (np.abs(mv - self._high) <= self._near)
+        n_missing = missing.sum(axis=2)
+        if n_missing.any():
+            highest = np.max(np.where(missing, -np.inf, mv), axis=2)
+            lowest = np.min(np.where(missing, np.inf, mv), axis=2)
+        else:
+            highest, lowest = mv.max(axis=2), mv.min(axis=2)
+        least_stuck = np.maximum(SATURATED_SHARE * (mv.shape[2] - n_missing), 1)
+        states = np.where(_median_change(mv, missing, self._step) > NOISY_MV, 1, 0)
+        states = np.where(highest - lowest < FLAT_MV, 2, states)
+        states = np.where((at_end & ~missing).sum(axis=2) >= least_stuck, 3, states)
+        return np.where(n_missing > OFF_SHARE * mv.shape[2], 4, states)
 
 
-def _median_change(spans: Floats, missing: NDArray[np.bool_], step: int) -> Floats:
+def _median_change(mv: Floats, missing: NDArray[np.bool_], step: int) -> Floats:
     """Return the median absolute change over `step` samples, missing ones counted as no change."""
-    if spans.shape[1] <= step:
-        return np.zeros((spans.shape[0], spans.shape[2]), np.float32)
-    known = np.where(missing, np.float32(0), spans)
-    change = np.abs(known[:, step:] - known[:, :-step])
-    change[missing[:, step:] | missing[:, :-step]] = 0
-    middle = change.shape[1] // 2
-    return np.asarray(np.partition(change, middle, axis=1)[:, middle])
+    if mv.shape[2] <= step:
+        return np.zeros(mv.shape[:2], np.float32)
+    known = np.where(missing, np.float32(0), mv)
+    change = np.abs(known[:, :, step:] - known[:, :, :-step])
+    change[missing[:, :, step:] | missing[:, :, :-step]] = 0
+    middle = change.shape[2] // 2
+    return np.asarray(np.partition(change, middle, axis=2)[:, :, middle])
