@@ -3,9 +3,9 @@
 Everything looks a fixed and short time ahead, so that the delay is one number, `Samples.lag`:
 
 - any rate of 100 to 1,000 Hz is brought to 360 Hz (`edge.stages.resampling`);
-- a linear-phase low-pass keeps 0 to 35 Hz and removes 50 and 60 Hz (AAMI EC13 monitoring band: 0.5 to 40 Hz);
+- a linear-phase low-pass keeps 0 to 35 Hz and removes 50 and 60 Hz (the monitoring band of AAMI EC13 ends at 40 Hz);
 - the baseline is the running median of the last 0.63 s, so a step is forgotten after a third of a second without
-  ringing, and a tall beat leaves no dip behind it as it would with a linear high-pass (de Chazal 2004 uses medians too).
+  ringing, and a tall beat leaves no dip behind as after a linear high-pass (de Chazal 2004 uses medians too).
 
 Short gaps are bridged by a straight line; a value missing in one lead is held, since a line would have to wait for the
 value after it. Both are marked invalid, as are samples stuck at the end of the converter's range.
@@ -18,9 +18,9 @@ from collections.abc import Iterable
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import median_filter
 
 from edge.messages import FS_HZ, Gap, Message, Quality, Samples
+from edge.stages.baseline import HOP, Baseline
 from edge.stages.fir import filtered, low_pass
 from edge.stages.resampling import Resampler
 
@@ -35,12 +35,6 @@ STUCK_S = 0.05
 
 HALF = 20
 """Delay of the low-pass, 56 ms: the shortest that removes both mains and keeps 35 Hz."""
-
-HOP = 12
-"""The median is taken over means of this many samples, which makes it cheap."""
-
-HOPS = 19
-"""Means in the running median: 0.63 s, longer than twice a QRS and T wave."""
 
 _QUANTUM = 2.0**20
 """Steps a mV. Sums of such values are exact, whatever the order."""
@@ -179,7 +173,7 @@ class _Intake:
         if samples.valid is not None:
             missing |= ~samples.valid
         held = self._hold(mv, missing)
-        return np.rint(held * _QUANTUM) / _QUANTUM, missing | self._is_stuck(at_end & ~missing)
+        return np.rint(held * _QUANTUM) / _QUANTUM, np.asarray(missing | self._is_stuck(at_end & ~missing))
 
     def _hold(self, mv: Floats, missing: Flags) -> Floats:
         if missing.any():
@@ -199,7 +193,7 @@ class _Intake:
         broken = np.maximum.accumulate(np.where(at_end, 0, count), axis=0)
         run = count - broken + np.where(broken == 0, self._run, 0)
         self._run = run[-1].copy()
-        return at_end & (run >= self._stuck)
+        return np.asarray(at_end & (run >= self._stuck))
 
 
 class _Segment:
@@ -216,7 +210,7 @@ class _Segment:
         self._mv = np.zeros((0, len(first)))
         self._bad = np.zeros((0, len(first)), bool)
         self._mv_origin = self._even
-        self._baseline = _Baseline(self._even, self._next // HOP)
+        self._baseline = Baseline(self._even, self._next // HOP, HALF, len(first))
 
     @property
     def source_end(self) -> int:
@@ -287,65 +281,3 @@ def _near(bad: Flags) -> Flags:
     sums = np.zeros((len(bad) + 1, bad.shape[1]), np.int64)
     np.cumsum(bad, axis=0, out=sums[1:])
     return np.asarray(sums[2 * HALF + 1 :] > sums[: -2 * HALF - 1])
-
-
-class _Baseline:
-    """Running median of means over `HOP` samples, a line drawn from each median to the next.
-
-    Parameters
-    ----------
-    start : int
-        First sample that will be given, a multiple of `HOP`.
-    first : int
-        First mean that counts; those before it hold only the first value extended backwards.
-    """
-
-    # A median is known HALF samples before the clean samples that end the line to it are wanted.
-    _SHIFT = HOP * 2 - 1 - HALF
-
-    def __init__(self, start: int, first: int) -> None:
-        self._first = first
-        self._rest_origin = start
-        self._rest: Floats | None = None
-        self._means: Floats | None = None
-        self._medians: Floats | None = None
-        self._medians_origin = first
-
-    def extend(self, mv: Floats) -> None:
-        """Add samples at 360 Hz."""
-        rest = mv if self._rest is None else np.vstack([self._rest, mv])
-        n = len(rest) // HOP
-        means = rest[: n * HOP].reshape(n, HOP, rest.shape[1]).sum(axis=1) / HOP
-        skip = min(max(self._first - self._rest_origin // HOP, 0), n)
-        self._rest, self._rest_origin = rest[n * HOP :], self._rest_origin + n * HOP
-        if n > skip:
-            self._add(means[skip:])
-
-    def _add(self, means: Floats) -> None:
-        known = means[:0] if self._means is None else self._means
-        rows = np.vstack([known, means])
-        medians = _trailing_median(rows, len(known))
-        self._means = rows[-(HOPS - 1) :]
-        self._medians = medians if self._medians is None else np.vstack([self._medians, medians])
-
-    def at(self, start: int, stop: int) -> Floats:
-        """Return the baseline at samples [start, stop)."""
-        assert self._medians is not None
-        place, step = np.divmod(np.arange(start, stop) - self._SHIFT, HOP)
-        place -= self._medians_origin
-        weight = (step / HOP)[:, None]
-        # Before the first median there is nothing to draw a line from.
-        before, after = self._medians[np.maximum(place, 0)], self._medians[np.maximum(place + 1, 0)]
-        drop = max(int(place[-1]), 0)
-        self._medians, self._medians_origin = self._medians[drop:], self._medians_origin + drop
-        return np.asarray(before + weight * (after - before))
-
-
-def _trailing_median(rows: Floats, n_known: int) -> Floats:
-    """Return for each row after the first `n_known` the median of it and up to ``HOPS - 1`` rows before it."""
-    growing = min(max(HOPS - 1 - n_known, 0), len(rows) - n_known)
-    out = [np.median(rows[: n_known + i + 1], axis=0)[None] for i in range(growing)]
-    if len(rows) - n_known > growing:
-        first = n_known + growing - (HOPS - 1)
-        out.append(median_filter(rows[first:], size=(HOPS, 1), origin=(HOPS // 2, 0))[HOPS - 1 :])
-    return np.vstack(out)

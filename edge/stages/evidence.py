@@ -87,7 +87,8 @@ class Track(Generic[Scalar]):
 
     def at(self, numbers: NDArray[np.int64]) -> NDArray[Scalar]:
         """Return the rows of these numbers."""
-        return self._rows[numbers - self.origin]
+        rows: NDArray[Scalar] = self._rows[numbers - self.origin]
+        return rows
 
     def drop(self, before: int) -> None:
         """Forget rows before this number."""

@@ -1,7 +1,7 @@
 """R peaks, from one lead or several, at most 0.35 s after they happened.
 
-Candidates are the local maxima of the leads' joint evidence (`edge.stages.evidence`, `edge.stages.candidates`). One is a
-QRS complex if it stands above a threshold between the level of the last QRS complexes and that of the last false
+Candidates are the local maxima of the leads' joint evidence (`edge.stages.evidence`, `edge.stages.candidates`). One is
+a QRS complex if it stands above a threshold between the level of the last QRS complexes and that of the last false
 candidates (Pan and Tompkins 1985, Hamilton and Tompkins 1986), higher for what comes earlier than the rhythm would have
 it. Two finds may be told later than 0.35 s:
 
@@ -136,7 +136,7 @@ class _Judge:
     """Decides on one candidate after the other."""
 
     def __init__(self) -> None:
-        self._level: list[float] | None = None
+        self._level: list[float] = []
         self._false: list[float] = []
         self._swing: list[float] = []
         self._last: Candidate | None = None
@@ -147,7 +147,7 @@ class _Judge:
     def decide(self, candidate: Candidate) -> list[Verdict]:
         """Return the QRS complexes that are known once this candidate is."""
         found = self.search(candidate.ready)
-        if self._level is None:
+        if not self._level:
             self._level = candidate.level
             self._false = [0.0] * len(candidate.scale)
         self._discount(candidate)
@@ -166,7 +166,7 @@ class _Judge:
     def search(self, known: int) -> list[Verdict]:
         """Return what a pause in the rhythm makes of the candidates passed over."""
         found: list[Verdict] = []
-        while self._passed and self._last is not None and self._usual_rr is not None and self._level is not None:
+        while self._passed and self._last is not None and self._usual_rr is not None:
             due = self._last.moment + round(SEARCH_RR * self._usual_rr)
             if known < due:
                 break
@@ -182,7 +182,6 @@ class _Judge:
         if self._last is not None:
             self._rr.append(candidate.moment - self._last.moment)
             self._usual_rr = sorted(self._rr)[len(self._rr) // 2]
-        assert self._level is not None
         seen = [
             min(now, 3 * level) if scale > 0 else level
             for now, level, scale in zip(candidate.leads, self._level, candidate.scale, strict=True)
@@ -211,7 +210,6 @@ class _Judge:
         )
 
     def _threshold(self, candidate: Candidate, since: float) -> float:
-        assert self._level is not None
         part = THRESHOLD
         if self._usual_rr is not None:
             early = min(max((0.9 - since / self._usual_rr) / 0.5, 0.0), 1.0)

@@ -7,7 +7,7 @@ off
 saturated
     A tenth or more of the values stand at an end of the converter's range.
 flat
-    All values lie within 30 uV, the noise IEC 60601-2-27 (201.12.1.101.4) lets an amplifier have: no signal is seen.
+    All values lie within 30 uV, the noise that IEC 60601-2-27 lets an amplifier have: no signal is seen.
 noisy
     The median change within 8 ms exceeds 60 uV. Between QRS complexes an ECG changes by 10 to 20 uV in that time;
     muscle noise of 65 uV rms reaches the limit.
@@ -30,7 +30,7 @@ SATURATED_SHARE = 0.1
 FLAT_MV = 0.03
 NOISY_MV = 0.06
 NEAR_END = 1e-3
-"""What lies this near to an end, against the whole range, is at it. A value beyond shows only that the range is wrong."""
+"""What lies this near to an end, against the whole range, is at it; what lies beyond shows that the range is wrong."""
 
 _CHANGE_S = 0.008
 _ABSURD_MV = 1e4
