@@ -130,7 +130,7 @@ def load(path: Path) -> Config:
         raise ConfigError(str(path), error.strerror or str(error)) from error
     except msgspec.ValidationError as error:
         raise _named(str(error)) from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(str(path), f"not TOML, {error}") from error
 
 
@@ -140,4 +140,7 @@ def _named(text: str) -> ConfigError:
     key = where.rstrip("`").lstrip(".")
     if unknown := re.search(r"unknown field `(.+)`", reason):
         return ConfigError(".".join(filter(None, (key, unknown[1]))), "no such key")
+    # A section's own checks begin with the key they are about.
+    if own := re.match(rf"({re.escape(key)}\.\w+) (.+)", reason):
+        return ConfigError(own[1], own[2])
     return ConfigError(key or "file", reason)

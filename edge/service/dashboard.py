@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import deque
 
 import msgspec
@@ -129,9 +130,9 @@ class Dashboard:
         line.append(f" {alert.priority.upper():<6} ", _PRIORITY_STYLE[alert.priority])
         line.append(f" {alert.phase:<6} ").append(title(alert.kind), "bold")
         line.append(f" since {clock(alert.onset.sample / self._fs_hz)}")
-        details = Text(evidence_text(alert.evidence), "dim", overflow="ellipsis", no_wrap=True)
         self._console.print(line)
-        self._console.print(Text(" " * _INDENT).append_text(details), no_wrap=True, overflow="ellipsis")
+        for details in textwrap.wrap(evidence_text(alert.evidence), self._width - 2 * _INDENT):
+            self._console.print(Text(" " * _INDENT + details, "dim"))
         if alert.phase == "onset" and alert.strip is not None:
             self._console.print(self._strip(alert.strip))
 

@@ -26,7 +26,7 @@ from edge.service.broker import embedded_broker
 from edge.service.dashboard import Dashboard
 from edge.service.replay import EXIT_FAILED, EXIT_INTERRUPTED, Replay, stop_on_signal
 from edge.service.summary import Latency, Summary
-from edge.service.table import counts
+from edge.service.table import counts, fields
 from edge.service.wiring import Options, model_info, mqtt_sink
 from edge.sinks.mqtt import BASE
 from edge.sinks.mqtt_client import Publication, Publisher
@@ -183,8 +183,8 @@ def _conclude(console: Console, summary: Summary, delays_ms: list[float], alert_
         ("model", f"{summary.model.name} on {summary.runtime}" if summary.model else "none"),
     ]
     console.print()
-    for name, text in rows:
-        console.print(f"  {name:<18} {text}")
+    for line in fields(rows, console.width):
+        console.print(line, soft_wrap=True)
 
 
 def _milliseconds(latency: Latency | None) -> str:

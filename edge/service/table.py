@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from edge.service.summary import LABELS, Latency, Summary
 from edge.sinks.console import clock, title
@@ -42,10 +42,15 @@ def _details(summary: Summary) -> Iterable[str]:
     ]
     yield ""
     yield summary.record
-    for name, text in parts:
+    yield from fields(parts)
+
+
+def fields(named: Iterable[tuple[str, str]], width: int = _WIDTH) -> Iterator[str]:
+    """Yield texts beside their names, wrapped; those that are empty are left out."""
+    for name, text in named:
         if text:
             yield from textwrap.wrap(
-                text, _WIDTH, initial_indent=f"  {name:<14} ", subsequent_indent=" " * 17, break_long_words=False
+                text, width, initial_indent=f"  {name:<16} ", subsequent_indent=" " * 19, break_long_words=False
             )
 
 

@@ -1,0 +1,107 @@
+"""The configuration: everything wrong is named, nothing unknown is passed over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.config import Config, address, load
+from edge.errors import ConfigError
+
+
+def loaded(tmp_path: Path, text: str) -> Config:
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    return load(path)
+
+
+def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
+    config = loaded(tmp_path, "")
+    assert (config.device.id, config.model.name, config.mqtt.url, config.mqtt.waveform) == (
+        "ecg-edge",
+        "cnn",
+        None,
+        False,
+    )
+
+
+def test_what_a_file_says_holds(tmp_path: Path) -> None:
+    config = loaded(
+        tmp_path,
+        '[device]\nid = "bed-3"\n[model]\nname = "lstm"\n[mqtt]\nurl = "mqtts://broker"\nversion = "3.1.1"\n'
+        "[rhythm]\ntachycardia_bpm = 120\n[alarms]\nhold_s = 5\n",
+    )
+    assert (config.device.id, config.model.name, config.mqtt.url) == ("bed-3", "lstm", "mqtts://broker")
+    assert (config.rhythm.tachycardia_bpm, config.alarms.hold_s) == (120, 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "reason"),
+    [
+        ("[modle]\n", "modle", "no such key"),
+        ("[model]\nnane = 'cnn'\n", "model.nane", "no such key"),
+        ("[alarms.priority]\nvtt = 'high'\n", "alarms.priority.vtt", "no such key"),
+        ("[model]\nname = 'forest'\n", "model.name", "forest"),
+        ("[model]\nname = 3\n", "model.name", "Expected `str`"),
+        ("[device]\nid = 'Mrs Jones'\n", "device.id", "letters, digits"),
+        ("[device]\nid = ''\n", "device.id", "1 to 64"),
+        ("[mqtt]\nurl = 'localhost'\n", "mqtt.url", "mqtt://host"),
+        ("[mqtt]\npassword = 'secret'\n", "mqtt.password", "no such key"),
+        ("[mqtt]\nversion = '4'\n", "mqtt.version", "4"),
+        ("[rhythm]\nbradycardia_bpm = 4000\n", "rhythm.bradycardia_bpm", "15 to 100"),
+        ("[rhythm]\npause_s = 10\n", "rhythm.pause_s", "asystole_s"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, text: str, key: str, reason: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        loaded(tmp_path, text)
+    assert error.value.key == key
+    assert reason in error.value.reason
+    assert str(error.value).startswith(f"config {key}: ")
+
+
+def test_a_file_that_is_not_toml_or_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"config\.toml: not TOML"):
+        loaded(tmp_path, "[model\n")
+    with pytest.raises(ConfigError, match=r"nosuch\.toml: No such file"):
+        load(tmp_path / "nosuch.toml")
+    with pytest.raises(ConfigError, match="Is a directory"):
+        load(tmp_path)
+    (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match=r"bytes\.toml"):
+        load(tmp_path / "bytes.toml")
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("mqtt://localhost", ("localhost", 1883, False)),
+        ("mqtt://localhost:1884/", ("localhost", 1884, False)),
+        ("mqtts://broker.example", ("broker.example", 8883, True)),
+        ("mqtt://[::1]:99", ("::1", 99, False)),
+    ],
+)
+def test_addresses(url: str, expected: tuple[str, int, bool]) -> None:
+    assert address(url) == expected
+
+
+@pytest.mark.parametrize("url", ["mqtt://user@host", "mqtt://user:secret@host", "mqtt://user:secret@host:port"])
+def test_an_address_with_a_login_is_refused_and_not_shown(url: str) -> None:
+    with pytest.raises(ValueError, match=r"mqtt\.url") as error:
+        address(url)
+    assert "secret" not in str(error.value)
+
+
+@given(st.text(max_size=30))
+def test_any_text_is_an_address_or_a_clear_error(text: str) -> None:
+    for url in (text, f"mqtt://{text}"):
+        try:
+            host, port, _ = address(url)
+        except ValueError as error:
+            assert "mqtt.url" in str(error)
+        else:
+            assert host
+            assert 0 < port < 65_536
