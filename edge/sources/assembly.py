@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime
 
-import numpy as np
-
 from edge.errors import SourceError
 from edge.messages import Gap, Message, Samples, SourceState, Stream
 from edge.sources.boards.items import Answer, Block, BoardState, Description, Item
@@ -126,9 +124,6 @@ class Assembler:
         self.counts["doubled"] += len(block.mv) - len(fresh)
         if not len(fresh):
             return out
-        if any(self.leads_off):
-            fresh = fresh.copy()
-            fresh[:, np.array(self.leads_off)] = np.nan
         out.append(Samples(start=self._next, mv=fresh))
         self._next += len(fresh)
         clock = self._clock()

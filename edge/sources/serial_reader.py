@@ -176,9 +176,9 @@ class Reader(threading.Thread):
                 self._one_connection()
             except SourceError as error:
                 self._tell(Gone(error))
-            except OSError as error:
-                reason = f"connection lost ({error})"
-                self._tell(Gone(SourceError(self._settings.port, reason, "waiting for it to come back")))
+            except OSError:
+                # pyserial's words for it ("readiness to read but returned no data") help nobody.
+                self._tell(Gone(SourceError(self._settings.port, "unplugged", "waiting for it to come back")))
             if self._understood:
                 backoff_s = _BACKOFF_S[0]
             self._stop_asked.wait(backoff_s)
