@@ -40,8 +40,8 @@ class AlarmRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         How urgently each kind is told, or `off`.
     hold_s : float
         An alert ends this long after its episode, unless the same kind comes back, which continues the alert.
-    hold_brief_s : float
-        The same for kinds that are over as soon as they are seen: couplets, pauses and short runs.
+    hold_intermittent_s : float
+        The same for kinds that come and go: couplets, pauses, short runs, bigeminy, trigeminy, ventricular burden.
     repeat_s : float
         A medium or low kind that comes back is told at most so often; what is held is counted in the evidence.
     strip_s : float
@@ -50,14 +50,14 @@ class AlarmRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     priority: Priorities = Priorities()
     hold_s: float = 10.0
-    hold_brief_s: float = 60.0
+    hold_intermittent_s: float = 60.0
     repeat_s: float = 60.0
     strip_s: float = 10.0
 
     def __post_init__(self) -> None:
         for key, low, high in (
             ("hold_s", 0, 600),
-            ("hold_brief_s", 0, 3600),
+            ("hold_intermittent_s", 0, 3600),
             ("repeat_s", 0, 3600),
             ("strip_s", 2, 30),
         ):

@@ -9,11 +9,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from edge.messages import FS_HZ, Alert, Episode, Event, Gap, Message, Phase, Priority, Samples
-from edge.stages.alarms.rules import AlarmRules
+from edge.stages.alarms.rules import AlarmRules, Told
 from edge.stages.alarms.strips import Strips
 
-_BRIEF = frozenset({"couplet", "pause", "v_run", "svt_run"})
-"""Kinds that are over as soon as they are seen; what matters is that they come again."""
+_INTERMITTENT = frozenset(
+    {"couplet", "pause", "v_run", "svt_run", "bigeminy", "trigeminy", "ventricular_burden"},
+)
+"""Kinds that come and go; that they come again matters more than each single time."""
 
 _NO_STRIP = frozenset({"signal_lost"})
 
@@ -27,7 +29,7 @@ class _Active:
     running : set of int
         Numbers of the episodes that last.
     episodes, held : int
-        Episodes so far, and those of them not yet told.
+        Episodes so far, and those of them that were not told since the alert was last told.
     told : int
         When it was last told.
     end : int
@@ -68,8 +70,8 @@ class Alarms:
     def __init__(self, rules: AlarmRules, leads: tuple[str, ...]) -> None:
         self._rules = rules
         self._leads = leads
-        self._hold, self._hold_brief, self._repeat = (
-            round(value * FS_HZ) for value in (rules.hold_s, rules.hold_brief_s, rules.repeat_s)
+        self._hold, self._hold_intermittent, self._repeat = (
+            round(value * FS_HZ) for value in (rules.hold_s, rules.hold_intermittent_s, rules.repeat_s)
         )
         self.reset()
 
@@ -112,7 +114,7 @@ class Alarms:
             self._end(alert, alert.due or 0)
 
     def _on_episode(self, episode: Episode) -> None:
-        priority = getattr(self._rules.priority, episode.kind, "off")
+        priority: Told = getattr(self._rules.priority, episode.kind, "off")
         if priority == "off":
             return
         alert = self._active.get(episode.kind)
@@ -137,23 +139,23 @@ class Alarms:
             alert.recurred_after_s = round((episode.onset - alert.onset) / FS_HZ, 3)
         alert.running.add(episode.number)
         alert.episodes += 1
-        alert.held += 1
         alert.due = None
-        if phase == "onset" or priority == "high" or episode.decided - alert.told >= self._repeat:
+        if phase == "onset" or alert.priority == "high" or episode.decided - alert.told >= self._repeat:
             self._tell(alert, phase, episode.decided, strip=episode.kind not in _NO_STRIP)
+        else:
+            alert.held += 1
 
     def _finish(self, alert: _Active, episode: Episode) -> None:
         alert.running.discard(episode.number)
         alert.end = max(alert.end, alert.onset if episode.end is None else episode.end)
         if not alert.running:
-            alert.due = episode.decided + (self._hold_brief if alert.kind in _BRIEF else self._hold)
+            alert.due = episode.decided + (self._hold_intermittent if alert.kind in _INTERMITTENT else self._hold)
 
     def _end(self, alert: _Active, decided: int) -> None:
         self._tell(alert, "end", decided, strip=False)
         del self._active[alert.kind]
 
     def _tell(self, alert: _Active, phase: Phase, decided: int, *, strip: bool) -> None:
-        alert.held -= phase != "end" and alert.held > 0  # the episode that is told now
         evidence = alert.evidence | {"episodes": alert.episodes, "held": alert.held}
         if alert.recurred_after_s is not None:
             evidence["recurred_after_s"] = alert.recurred_after_s

@@ -51,10 +51,10 @@ class Readability:
         return "signal_lost" in self._episodes
 
     def from_sample(self, before: int | None = None, *, across_bridged: bool = False) -> int:
-        """Return from where on the signal could be read up to sample `before`, or up to what is known."""
+        """Return the end of the last stretch that could not be read, among those that began before `before`; or 0."""
         for start, end, bridged in reversed(self._spans):
             if (before is None or start < before) and not (bridged and across_bridged):
-                return end if before is None else min(end, before)
+                return end
         return 0
 
     def beat(self) -> None:

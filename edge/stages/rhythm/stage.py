@@ -34,6 +34,7 @@ class Rhythm:
         self._rules = rules
         self._n_leads = n_leads
         self._settle = round(rules.settle_s * FS_HZ)
+        self._asystole = round(rules.asystole_s * FS_HZ)
         self.reset()
 
     def reset(self) -> None:
@@ -56,8 +57,7 @@ class Rhythm:
             Burden(episodes, rules),
         )
         self._beats = dict.fromkeys("NSVFQ", 0)
-        self._last: int | None = None  # sample of the last beat, if the next one joins it
-        self._origin = 0  # where the signal began, or began anew
+        self._last: int | None = None  # sample of the last beat
         self._after_gap = False
         self._second = FS_HZ  # end of the second that runs
         self._now = 0
@@ -87,7 +87,7 @@ class Rhythm:
     def flush(self) -> Iterable[Message]:
         """End every running episode."""
         self._lost_all(self._now, "end of stream")
-        self._silence.lost(self._end, self._end, self._now, "end of stream")
+        self._silence.stop(self._end, self._now, "end of stream")
         self._signal.flush(self._end, self._now)
         return self._take()
 
@@ -100,8 +100,9 @@ class Rhythm:
 
     def _note(self, event: Event, until: int) -> None:
         """Let time pass up to an event, and pass it on."""
-        self._pass(until)
-        self._now = max(self._now, event.decided)
+        if event.decided > self._now:
+            self._pass(until)
+            self._now = event.decided
         self._out.append(event)
 
     def _pass(self, until: int) -> None:
@@ -159,25 +160,32 @@ class Rhythm:
         return self._signal.from_sample(beat.sample, across_bridged=True) <= self._last
 
     def _follow_silence(self, beat: LabelledBeat) -> None:
-        start = self._origin if self._last is None else self._last
-        since = max(start, self._signal.from_sample(beat.sample))
-        readable_from = max(self._origin, self._signal.from_sample())
-        self._silence.beat(beat.sample, beat.decided, (since, since == self._last), readable_from)
+        since = max(self._last or 0, self._signal.from_sample(beat.sample))
+        if beat.sample - since >= self._asystole:
+            self._lost_all(beat.decided, "asystole")
+        self._silence.beat(
+            beat.sample,
+            beat.decided,
+            since,
+            after_beat=since == self._last,
+            readable_from=self._signal.from_sample(),
+        )
 
     def _on_quality(self, quality: Quality) -> None:
         had = self._signal.lost
         self._signal.judge(quality)
         if not quality.usable:
-            self._silence.lost(quality.start, quality.start + quality.n, quality.decided, "signal")
+            self._silence.lost(quality.start, quality.start + quality.n)
+            self._silence.stop(quality.start, quality.decided, "signal")
         if self._signal.lost and not had:
             self._lost_all(quality.decided, "signal")
 
     def _on_gap(self, gap: Gap) -> None:
         end = gap.start + gap.n
-        self._silence.lost(gap.start, end, gap.decided, "gap", bridged=gap.bridged)
+        self._silence.lost(gap.start, end)
         if not gap.bridged:
+            self._silence.stop(gap.start, gap.decided, "gap")
             self._lost_all(gap.decided, "gap")
-            self._last, self._origin = None, end
             self._after_gap = True
             passed = max(end, gap.decided)
             self._second = max(self._second, passed - passed % FS_HZ + FS_HZ)
