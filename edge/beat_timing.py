@@ -9,15 +9,22 @@ from collections import deque
 TIMING_NAMES = (
     "rr_prev",  # s
     "rr_next",  # s
-    "prev_over_next",  # this and all further ones: logarithm of the ratio
-    "prev_over_recent",  # median of the last 8
+    "prev_over_next",  # "over": logarithm of the ratio
+    "prev_over_recent",  # recent: median of the last 8
     "next_over_recent",
-    "prev_over_long",  # median of the last 48
-    "prev_over_slow",  # their 80th percentile: near the sinus cycle even where premature beats are the majority
+    "prev_over_long",  # long: median of the last 48
+    "prev_over_slow",  # slow: their 80th percentile, near the sinus cycle even where premature beats are the majority
     "next_over_slow",
-    "prev_over_last",
+    "prev_over_last",  # last: the interval before
     "last_over_slow",
-    "irregularity",  # mean change from one RR to the next over the last 8
+    "prev_over_steady",  # steady: 80th percentile of the last 256, so that runs of a minute or two still stand out
+    "next_over_steady",
+    "both_over_steady",  # the sum of both intervals over twice steady: near 1 with a full compensatory pause
+    "prev_over_usual",  # usual: median of the last 256
+    "usual_over_steady",
+    "recent_over_steady",
+    "largest_drop",  # most negative change from one RR to the next in the last 64
+    "irregularity",  # mean absolute change from one RR to the next over the last 8, all changes as logarithms
     "irregularity_long",  # over the last 32
     "irregularity_usual",  # their median: ectopic beats now and then leave it, atrial fibrillation does not
     "irregularity_every_other",  # median change from one RR to the next but one: low in bigeminy
@@ -29,15 +36,35 @@ _NEUTRAL_S = 0.8
 """RR taken where nothing is known yet: 75/min."""
 _SHORTEST_S, _LONGEST_S = 0.15, 2.0
 """What an interval is clipped to; the longest is also what stands for no beat within the wait."""
-_RECENT, _CHANGES, _LONG = 8, 32, 48
+
+
+class _Horizon:
+    """The last `n` values, in order of size."""
+
+    def __init__(self, n: int) -> None:
+        self._n = n
+        self._queue: deque[float] = deque()
+        self.ordered: list[float] = []
+
+    def add(self, value: float) -> None:
+        self._queue.append(value)
+        bisect.insort(self.ordered, value)
+        if len(self._queue) > self._n:
+            del self.ordered[bisect.bisect_left(self.ordered, self._queue.popleft())]
+
+    def at(self, share: float, default: float) -> float:
+        ordered = self.ordered
+        return ordered[int(len(ordered) * share)] if ordered else default
 
 
 class Timing:
-    """RR intervals of the past."""
+    """RR intervals of the past, as logarithms of seconds."""
 
     def __init__(self) -> None:
-        self._rr: deque[float] = deque(maxlen=_LONG)
-        self._changes: deque[float] = deque(maxlen=_CHANGES)
+        self._recent, self._long, self._steady = _Horizon(8), _Horizon(48), _Horizon(256)
+        self._changes, self._others = _Horizon(32), _Horizon(32)
+        self._last: deque[float] = deque(maxlen=2)
+        self._steps: deque[float] = deque(maxlen=64)
 
     def features(self, prev_s: float | None, next_s: float | None) -> list[float]:
         """Describe a beat, then remember it.
@@ -52,53 +79,67 @@ class Timing:
         list of float
             One a name in `TIMING_NAMES`.
         """
-        ordered = sorted(self._rr)
-        recent = sorted(list(self._rr)[-_RECENT:])
-        following = min(max(next_s, _SHORTEST_S), _LONGEST_S) if next_s is not None else None
-        known = recent[len(recent) // 2] if recent else following or _NEUTRAL_S
-        prev = min(max(prev_s, _SHORTEST_S), _LONGEST_S) if prev_s is not None else known
-        if following is None:
-            following = _LONGEST_S
-        long = ordered[len(ordered) // 2] if ordered else known
-        slow = ordered[len(ordered) * 4 // 5] if ordered else known
-        last = self._rr[-1] if self._rr else known
-        changes = list(self._changes)
-        log_prev, log_next = math.log(prev), math.log(following)
-        log_known, log_slow, log_last = math.log(known), math.log(slow), math.log(last)
-        others = self._others()
-        rank = bisect.bisect_left(ordered, prev) / len(ordered) if ordered else 0.5
-        usual = _median(changes)
+        unknown = math.log(_NEUTRAL_S) if next_s is None else _log(next_s)
+        recent = self._recent.at(0.5, unknown)
+        before = recent if prev_s is None else _log(prev_s)
+        after = _log(_LONGEST_S if next_s is None else next_s)
+        features = self._intervals(before, after, recent) + self._irregularity(before, recent)
         if prev_s is not None:
-            if self._rr:
-                self._changes.append(abs(log_prev - log_last))
-            self._rr.append(prev)
+            self._remember(before)
+        return features
+
+    def _intervals(self, before: float, after: float, recent: float) -> list[float]:
+        long, slow = self._long.at(0.5, recent), self._long.at(0.8, recent)
+        usual, steady = self._steady.at(0.5, recent), self._steady.at(0.8, recent)
+        last = self._last[-1] if self._last else recent
+        prev_s, next_s = math.exp(before), math.exp(after)
         return [
-            prev,
-            following,
-            log_prev - log_next,
-            log_prev - log_known,
-            log_next - log_known,
-            log_prev - math.log(long),
-            log_prev - log_slow,
-            log_next - log_slow,
-            log_prev - log_last,
-            log_last - log_slow,
-            _mean(changes[-_RECENT:]),
-            _mean(changes),
-            usual,
-            others,
-            (log_prev - math.log(long)) / (usual + 0.03),
-            rank,
+            prev_s,
+            next_s,
+            before - after,
+            before - recent,
+            after - recent,
+            before - long,
+            before - slow,
+            after - slow,
+            before - last,
+            last - slow,
+            before - steady,
+            after - steady,
+            math.log((prev_s + next_s) / 2) - steady,
+            before - usual,
+            usual - steady,
+            recent - steady,
         ]
 
-    def _others(self) -> float:
-        rr = list(self._rr)[-_CHANGES:]
-        return _median([abs(math.log(a / b)) for a, b in zip(rr, rr[2:], strict=False)])
+    def _irregularity(self, before: float, recent: float) -> list[float]:
+        steps = list(self._steps)
+        usual = self._changes.at(0.5, 0.0)
+        ordered = self._long.ordered
+        return [
+            min(steps, default=0.0),
+            _mean_size(steps[-8:]),
+            _mean_size(steps[-32:]),
+            usual,
+            self._others.at(0.5, 0.0),
+            (before - self._long.at(0.5, recent)) / (usual + 0.03),
+            bisect.bisect_left(ordered, before) / len(ordered) if ordered else 0.5,
+        ]
+
+    def _remember(self, rr: float) -> None:
+        if self._last:
+            self._steps.append(rr - self._last[-1])
+            self._changes.add(abs(rr - self._last[-1]))
+        if len(self._last) == 2:
+            self._others.add(abs(rr - self._last[0]))
+        self._last.append(rr)
+        for horizon in (self._recent, self._long, self._steady):
+            horizon.add(rr)
 
 
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values) if values else 0.0
+def _log(rr_s: float) -> float:
+    return math.log(min(max(rr_s, _SHORTEST_S), _LONGEST_S))
 
 
-def _median(values: list[float]) -> float:
-    return sorted(values)[len(values) // 2] if values else 0.0
+def _mean_size(steps: list[float]) -> float:
+    return sum(map(abs, steps)) / len(steps) if steps else 0.0
