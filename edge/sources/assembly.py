@@ -13,13 +13,17 @@ from edge.errors import SourceError
 from edge.messages import Gap, Message, Samples, SourceState, Stream
 from edge.sources.boards.items import Answer, Block, BoardState, Description, Item
 from edge.sources.clock import SampleClock
-
-MIN_HZ, MAX_HZ = 100.0, 1000.0
+from edge.sources.sensor_settings import MAX_HZ, MIN_HZ
 
 # Counters that wrap after weeks tell any loss by themselves; all others need the clock's word.
 _LONG_COUNTER = 1 << 32
 # A counter so far behind is not a late block but a board that has started anew without saying so.
 _BEHIND_S = 2.0
+# While a board is away, samples are called lost at the pace they are missed at, and a little less: how many really are
+# is known when it is back.
+_SURELY = 0.99
+_AWAY_MARGIN_S = 1.0
+_SILENT_MARGIN_S = 10.0
 
 
 class Assembler:
@@ -45,6 +49,7 @@ class Assembler:
         self._broken = False
         self._offset = 0
         self._next = 0
+        self._heard = 0
         self._lateness = _Lateness()
         self._pings: dict[int, float] = {}
 
@@ -66,6 +71,18 @@ class Assembler:
         """Note that `n` samples came and were not taken in."""
         self.counts["dropped"] += n
         self._broken = True
+
+    def absent(self, now_s: float) -> list[Message]:
+        """Return the gap there surely is by now, if the board is away or has long been silent.
+
+        So the stages know that time passes, and that there is no signal.
+        """
+        if self.clock is None:
+            return []
+        margin_s = _AWAY_MARGIN_S if self._broken else _SILENT_MARGIN_S
+        since_s = self.clock.host_s(self._heard) + margin_s
+        surely = self._heard + int((now_s - since_s) * _SURELY * self._fs_hz)
+        return [self._gap(surely - self._next)] if surely - self._next >= self._fs_hz else []
 
     def push(self, item: Item, now_s: float) -> list[Message]:
         """Take in what a board said at `now_s`; return the messages it leads to.
@@ -126,6 +143,7 @@ class Assembler:
             return out
         out.append(Samples(start=self._next, mv=fresh))
         self._next += len(fresh)
+        self._heard = self._next
         clock = self._clock()
         if block.board_us is None:
             self._lateness.add(clock.lateness_s(first, len(block.mv), now_s), now_s)

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import serial
 
 from edge.errors import SourceError
+from edge.sources.sensor_settings import AUTO
 
-AUTO = "auto"
 USB_PREFIX = "usb:"
 _SOCKET = "socket://"
 

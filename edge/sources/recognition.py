@@ -6,7 +6,8 @@ import msgspec
 
 from edge.errors import SourceError
 from edge.sources.boards import FORMATS
-from edge.sources.boards.items import BoardFormat, Description, FormatName, FormatOptions, Item
+from edge.sources.boards.items import BoardFormat, Description, Item
+from edge.sources.sensor_settings import BoardSettings, FormatName
 
 WAIT_S = 2.0
 """How long bytes are looked at before it is said that they are of no known format."""
@@ -43,11 +44,11 @@ class Recogniser:
     ----------
     only : FormatName or None
         The format that is expected; None tries all.
-    options : FormatOptions
+    options : BoardSettings
         What the user knows of the board.
     """
 
-    def __init__(self, only: FormatName | None, options: FormatOptions) -> None:
+    def __init__(self, only: FormatName | None, options: BoardSettings) -> None:
         names = [only] if only else list(FORMATS)
         self._options = options
         self._candidates = [FORMATS[name](options) for name in names]

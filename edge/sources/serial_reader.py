@@ -14,11 +14,10 @@ import msgspec
 from edge.errors import SourceError
 from edge.sources import ports
 from edge.sources.boards import FORMATS
-from edge.sources.boards.items import Block, BoardFormat, Description, FormatName, FormatOptions, Item
+from edge.sources.boards.items import Block, BoardFormat, Description, Item
 from edge.sources.recognition import WAIT_S, Recognised, Recogniser
+from edge.sources.sensor_settings import AUTO, MAX_HZ, MIN_HZ, BoardSettings, FormatName, Sensor
 from firmware_bridge import codec, cyton, frames
-
-BAUD = 115200
 
 # A board that resets when its port is opened (every Arduino) may sit in its bootloader for two seconds first.
 _SILENCE_S = 5.0
@@ -27,33 +26,6 @@ _PING_EVERY_S = 1.0
 _BACKOFF_S = (0.1, 5.0)
 # So long a board may take to change its rate.
 _RATE_S = 2.0
-
-
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[sensor]`: where samples come from, live.
-
-    Attributes
-    ----------
-    port : str
-        Path, pyserial URL (`socket://host:port`, `rfc2217://host:port`), `usb:VID:PID[:SERIAL]` or `auto`.
-    baud : int
-        Line speed; of no meaning to boards with their own USB, sockets and ptys.
-    format : str
-        `auto`, `native`, `text`, `openview` or `cyton`.
-    wait : bool
-        Wait for a port that is not there at the start instead of giving up.
-    board : FormatOptions
-        What the board does not say itself.
-    queue : int
-        How many messages of the board are kept for a pipeline that is busy.
-    """
-
-    port: str = ports.AUTO
-    baud: int = BAUD
-    format: FormatName | None = None
-    wait: bool = False
-    board: FormatOptions = FormatOptions()
-    queue: int = 2048
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -142,7 +114,7 @@ class Reader(threading.Thread):
 
     Parameters
     ----------
-    settings : Settings
+    settings : Sensor
         Which port, and how.
     mailbox : Mailbox
         Where its news go.
@@ -150,15 +122,15 @@ class Reader(threading.Thread):
         Lists the ports there are.
     """
 
-    def __init__(self, settings: Settings, mailbox: Mailbox, lister: ports.Lister = ports.list_ports) -> None:
+    def __init__(self, settings: Sensor, mailbox: Mailbox, lister: ports.Lister = ports.list_ports) -> None:
         super().__init__(name="serial-reader", daemon=True)
         self._settings = settings
         self._mailbox = mailbox
         self._lister = lister
         self._stop_asked = threading.Event()
         self._turn = 0
-        self._only = settings.format
-        self._options = settings.board
+        self._only: FormatName | None = None if settings.format == AUTO else settings.format
+        self._options: BoardSettings = settings
         self._understood = False
 
     def stop(self) -> None:
@@ -235,10 +207,11 @@ class Reader(threading.Thread):
     def _accept(self, recognised: Recognised, device: str, port: ports.Port, now_s: float) -> None:
         # After a break the same board is expected: no need to find out again.
         self._only = recognised.format.name
-        if self._only == "text":
-            self._options = msgspec.structs.replace(self._options, rate_hz=recognised.description.fs_hz)
+        measured_hz = recognised.description.fs_hz
+        if self._only == "text" and measured_hz is not None and MIN_HZ <= measured_hz <= MAX_HZ:
+            self._options = msgspec.structs.replace(self._options, rate_hz=measured_hz)
         self._understood = True
-        self._rate = _RateRequest(self._settings.board.rate_hz if self._only == "native" else None)
+        self._rate = _RateRequest(self._settings.rate_hz if self._only == "native" else None)
         self._tell(Found(device, self._only, recognised.description.what))
         self._deliver(recognised.items, port, now_s)
 
@@ -260,9 +233,9 @@ class Reader(threading.Thread):
                 stalled = True
                 self._tell(Stalled(silent_s))
                 port.write(board.wake)
-            elif silent_s > 4 * _STALL_S and self._settings.format is None and data:
+            elif silent_s > 4 * _STALL_S and self._settings.format == AUTO and data:
                 # It sends, but not what it sent before.
-                self._only, self._options = None, self._settings.board
+                self._only, self._options = None, self._settings
                 raise SourceError(self._settings.port, f"nothing understood for {silent_s:.0f} s", "finding out anew")
             if board.name == "native" and now_s - asked_s >= _PING_EVERY_S:
                 asked_s = now_s
@@ -304,5 +277,5 @@ class _RateRequest:
             return True
         if self._until_s is not None and now_s > self._until_s:
             refused = f"cannot sample at {self._wanted_hz:g} Hz"
-            raise SourceError("board", refused, "set sensor.board.rate_hz to a rate it can, or leave it out")
+            raise SourceError("board", refused, "set sensor.rate_hz to a rate it can, or leave it out")
         return True

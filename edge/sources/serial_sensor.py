@@ -12,7 +12,8 @@ from edge.errors import SourceError
 from edge.messages import Gap, Samples, SourceState, Stream
 from edge.sources import ports
 from edge.sources.assembly import Assembler
-from edge.sources.serial_reader import Damaged, Dropped, Found, Gone, Mailbox, News, Reader, Sent, Settings, Stalled
+from edge.sources.sensor_settings import Sensor
+from edge.sources.serial_reader import Damaged, Dropped, Found, Gone, Mailbox, News, Reader, Sent, Stalled
 
 STATE_EVERY_S = 10.0
 
@@ -25,13 +26,13 @@ class SerialSensor:
 
     Parameters
     ----------
-    settings : Settings
+    settings : Sensor
         Which port, and how.
     lister : callable, optional
         Lists the ports there are.
     """
 
-    def __init__(self, settings: Settings, lister: ports.Lister = ports.list_ports) -> None:
+    def __init__(self, settings: Sensor, lister: ports.Lister = ports.list_ports) -> None:
         self._settings = settings
         self._mailbox = Mailbox(settings.queue)
         self._reader = Reader(settings, self._mailbox, lister)
@@ -57,6 +58,8 @@ class SerialSensor:
             while stop is None or not stop.is_set():
                 yield from _joined(self._take(0.1))
                 now_s = time.monotonic()
+                if self._problem is not None:
+                    yield from self._assembler.absent(now_s)  # type: ignore[misc]  # gaps
                 if now_s - said_s >= STATE_EVERY_S:
                     said_s = now_s
                     self._assembler.utc_offset_s = _utc_offset_s()

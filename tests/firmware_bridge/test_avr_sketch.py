@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edge.messages import Gap, RPeak, Samples, SourceState, Stream
 from edge.sources import ports
-from edge.sources.serial_reader import Settings
+from edge.sources.sensor_settings import Sensor
 from edge.sources.serial_sensor import Live, SerialSensor
 from firmware_bridge import frames
 from firmware_bridge.codec import Decoder, encode
@@ -88,7 +88,7 @@ def simulated(
 def listen(port: str, process: subprocess.Popen[str]) -> list[Live]:
     stop = threading.Event()
     threading.Thread(target=lambda: (process.wait(), stop.wait(0.3), stop.set()), daemon=True).start()
-    return list(SerialSensor(Settings(port=port, wait=True)).messages(stop))
+    return list(SerialSensor(Sensor(port=port, wait=True)).messages(stop))
 
 
 def test_real_firmware_loses_nothing_and_its_beats_are_found(

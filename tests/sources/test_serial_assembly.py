@@ -236,3 +236,27 @@ def test_answers_nobody_asked_for_are_ignored() -> None:
     for token in range(1000):
         bench.assembler.sent_ping(token, 101)
     assert len(bench.assembler._pings) <= 8
+
+
+@pytest.mark.parametrize(("modulo", "drift"), [(LONG, 200e-6), (LONG, -5000e-6), (256, 0.0), (None, 0.0)])
+def test_while_a_board_is_away_its_samples_are_missed_as_time_goes_by(modulo: int | None, drift: float) -> None:
+    bench = Bench(description(modulo=modulo))
+    for i in range(100):
+        bench.send(i * N, modulo=modulo)
+    bench.assembler.disconnected()
+    gone_s = 100 + 1000 / FS_HZ
+    for second in range(60):
+        bench.out += bench.assembler.absent(gone_s + second)
+    missed = sum(n for _, n in bench.gaps)
+    assert 55 * FS_HZ < missed < 60 * FS_HZ
+    away = round(60 * FS_HZ * (1 + drift) / N) * N
+    bench.send(1000 + away, gone_s + 60 + N / FS_HZ, modulo=modulo)
+    bench.check()
+    assert sum(n for _, n in bench.gaps) == pytest.approx(away, abs=0 if modulo else 3)
+
+
+def test_a_board_that_is_only_late_is_not_given_up() -> None:
+    bench = Bench()
+    bench.send(0)
+    assert bench.assembler.absent(109.0) == []
+    assert bench.assembler.absent(112.0) != []

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from edge.errors import SourceError
 from edge.sources.boards import FORMATS
-from edge.sources.boards.items import Block, Description, FormatName, FormatOptions, Item
+from edge.sources.boards.items import Block, Description, Item
 from edge.sources.recognition import Recognised, Recogniser
+from edge.sources.sensor_settings import BoardSettings, FormatName
 from firmware_bridge import cyton, openview, text
 from firmware_bridge.boards import make_board
 from firmware_bridge.codec import encode
@@ -29,8 +30,8 @@ def capture(name: str) -> bytes:
     return bytes.fromhex((GOLDEN / name).read_text())
 
 
-def read(name: FormatName, wire: bytes, options: FormatOptions | None = None, step: int = 0) -> list[Item]:
-    board = FORMATS[name](options or FormatOptions())
+def read(name: FormatName, wire: bytes, options: BoardSettings | None = None, step: int = 0) -> list[Item]:
+    board = FORMATS[name](options or BoardSettings())
     step = step or len(wire)
     return [item for at in range(0, len(wire), step) for item in board.push(wire[at : at + step])]
 
@@ -57,7 +58,7 @@ def test_healthypi_4() -> None:
 def test_ads1292r_breakout() -> None:
     items = read("openview", capture("ads1292r.hex"))
     assert np.allclose(signal(items)[:, 0], np.array(ECG) * ADS1292R_UV / 1000)
-    scaled = read("openview", capture("ads1292r.hex"), FormatOptions(uv_per_lsb=2.0, rate_hz=250, leads=("I",)))
+    scaled = read("openview", capture("ads1292r.hex"), BoardSettings(uv_per_lsb=2.0, rate_hz=250, leads=("I",)))
     assert np.allclose(signal(scaled)[:, 0], np.array(ECG) * 0.002)
     assert (description(scaled).fs_hz, description(scaled).leads) == (250, ("I",))
 
@@ -77,7 +78,7 @@ def test_cyton_counts_what_it_loses() -> None:
 
 
 def test_cyton_channels_are_chosen() -> None:
-    items = read("cyton", capture("cyton.hex"), FormatOptions(channels=(2,)))
+    items = read("cyton", capture("cyton.hex"), BoardSettings(channels=(2,)))
     assert description(items).leads == ("ch2",)
     assert signal(items).shape == (13, 1)
 
@@ -93,16 +94,16 @@ def test_ad8232_sketch() -> None:
 @pytest.mark.parametrize(
     ("lines", "options", "expected"),
     [
-        ("512\n", FormatOptions(), 0.0),
-        ("512\n", FormatOptions(zero=500, uv_per_lsb=5), 0.06),
-        ("3000\n", FormatOptions(), (3000 - 2048) * 3300 / 4096 / 1100),
-        ("-250\n", FormatOptions(), -0.25),
-        ("0.75\n", FormatOptions(), 0.75),
-        ("700\n", FormatOptions(unit="uv"), 0.7),
-        ("2\n", FormatOptions(unit="mv"), 2.0),
+        ("512\n", BoardSettings(), 0.0),
+        ("512\n", BoardSettings(zero=500, uv_per_lsb=5), 0.06),
+        ("3000\n", BoardSettings(), (3000 - 2048) * 3300 / 4096 / 1100),
+        ("-250\n", BoardSettings(), -0.25),
+        ("0.75\n", BoardSettings(), 0.75),
+        ("700\n", BoardSettings(unit="uv"), 0.7),
+        ("2\n", BoardSettings(unit="mv"), 2.0),
     ],
 )
-def test_units_of_text(lines: str, options: FormatOptions, expected: float) -> None:
+def test_units_of_text(lines: str, options: BoardSettings, expected: float) -> None:
     mv = signal(read("text", ("\n" + lines * 200).encode(), options))
     assert mv == pytest.approx(expected, abs=1e-6)
 
@@ -119,7 +120,7 @@ def test_what_is_not_a_number_is_no_sample(line: str) -> None:
 
 
 def test_rows_of_another_length_are_left_out() -> None:
-    board = FORMATS["text"](FormatOptions())
+    board = FORMATS["text"](BoardSettings())
     items = board.push(b"\n" + b"512,500\n" * 150 + b"512\n" + b"512,500,1\n")
     assert signal(items).shape == (150, 2)
     assert board.bad == 2
@@ -134,7 +135,7 @@ def test_any_cut_gives_the_same_samples(name: str, step: int) -> None:
 
 @given(st.lists(st.binary(max_size=600), max_size=12))
 def test_hostile_bytes_are_survived(chunks: list[bytes]) -> None:
-    boards = [make(FormatOptions()) for make in FORMATS.values()]
+    boards = [make(BoardSettings()) for make in FORMATS.values()]
     for chunk in chunks:
         for board in boards:
             board.push(chunk)
@@ -151,7 +152,7 @@ def test_memory_is_bounded_under_endless_junk(junk: bytes) -> None:
 
 def recognise(wire: bytes, *, seconds: float = 2.0, only: FormatName | None = None, **options: object) -> Recognised:
     """Give a recogniser bytes as they would come over `seconds`."""
-    recogniser = Recogniser(only, FormatOptions(**options))  # type: ignore[arg-type]
+    recogniser = Recogniser(only, BoardSettings(**options))  # type: ignore[arg-type]
     steps = 100
     for i in range(steps):
         part = wire[len(wire) * i // steps : len(wire) * (i + 1) // steps]

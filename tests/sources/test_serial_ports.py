@@ -15,7 +15,8 @@ from serial_bench import FS_HZ, listen, running, states, whole
 from edge.errors import SourceError
 from edge.messages import Gap, Samples
 from edge.sources import ports
-from edge.sources.serial_reader import Block, Dropped, Mailbox, Settings
+from edge.sources.sensor_settings import Sensor
+from edge.sources.serial_reader import Block, Dropped, Mailbox
 from edge.sources.serial_sensor import Live, SerialSensor
 from firmware_bridge.boards import make_board
 from firmware_bridge.emulator import Emulator, Pty
@@ -38,7 +39,7 @@ def test_found_again_by_usb_id_on_another_tty(signal: NDArray[np.float32]) -> No
     board = make_board("native", signal, FS_HZ, ("MLII", "V1"))
     lister = lambda: [FakeUsb("/dev/null", serial_number="B2"), FakeUsb(line.path)]  # noqa: E731
     with running(board, line, torments=Torments(unplug_every_s=1.5, unplugged_s=0.5)):
-        sensor = SerialSensor(Settings(port="usb:2341:0043:A1"), lister)
+        sensor = SerialSensor(Sensor(port="usb:2341:0043:A1"), lister)
         messages = listen(sensor, 2.8)
     assert states(messages)[-1].counts["reconnects"] >= 1
     assert len(whole(messages)) > FS_HZ
@@ -57,7 +58,7 @@ def test_auto_passes_over_ports_that_are_no_board(signal: NDArray[np.float32]) -
     lister = lambda: [FakeUsb(silent.path), FakeUsb(line.path), FakeUsb("/dev/ttyS9", vid=None)]  # noqa: E731
     try:
         with running(make_board("native", signal, FS_HZ, ("MLII", "V1")), line):
-            messages = listen(SerialSensor(Settings(wait=True), lister), 3.8)
+            messages = listen(SerialSensor(Sensor(wait=True), lister), 3.8)
     finally:
         noise.set()
         silent.close()
@@ -80,7 +81,7 @@ def test_what_does_not_fit_is_counted_and_said_once_there_is_room() -> None:
 def test_slow_pipeline_loses_samples_as_gaps_and_never_blocks_the_reader(signal: NDArray[np.float32]) -> None:
     line = Pty()
     with running(make_board("native", signal, FS_HZ, ("MLII", "V1")), line):
-        sensor = SerialSensor(Settings(port=line.path, queue=8))
+        sensor = SerialSensor(Sensor(port=line.path, queue=8))
         stop = threading.Event()
         messages: list[Live] = []
         for message in sensor.messages(stop):
@@ -97,7 +98,7 @@ def test_slow_pipeline_loses_samples_as_gaps_and_never_blocks_the_reader(signal:
 
 def error_of(port: str, **more: object) -> str:
     with pytest.raises(SourceError) as caught:
-        listen(SerialSensor(Settings(port=port, **more), lambda: []), 10)  # type: ignore[arg-type]
+        listen(SerialSensor(Sensor(port=port, **more), lambda: []), 10)  # type: ignore[arg-type]
     return str(caught.value)
 
 
@@ -155,7 +156,7 @@ def test_waiting_for_a_port_that_is_not_there_yet(signal: NDArray[np.float32], t
     stop = threading.Event()
     thread = threading.Thread(target=plug)
     thread.start()
-    messages = listen(SerialSensor(Settings(port=str(link), wait=True)), 3)
+    messages = listen(SerialSensor(Sensor(port=str(link), wait=True)), 3)
     stop.set()
     thread.join()
     lines[0].close()

@@ -14,8 +14,7 @@ from serial_bench import FS_HZ, listen, running, states, whole
 
 from edge.errors import SourceError
 from edge.messages import Gap, Samples, Stream
-from edge.sources.boards.items import FormatOptions
-from edge.sources.serial_reader import Settings
+from edge.sources.sensor_settings import Sensor
 from edge.sources.serial_sensor import SerialSensor
 from firmware_bridge.boards import NativeBoard, make_board
 from firmware_bridge.emulator import Pty
@@ -25,7 +24,7 @@ from firmware_bridge.torments import Torments
 def test_every_sample_arrives_bit_for_bit(signal: NDArray[np.float32]) -> None:
     board, line = make_board("native", signal, FS_HZ, ("MLII", "V1"), running=False), Pty()
     with running(board, line, speed=100) as thread:
-        messages = listen(SerialSensor(Settings(port=line.path)), 30, thread)
+        messages = listen(SerialSensor(Sensor(port=line.path)), 30, thread)
     assert isinstance(messages[0], Stream)
     assert messages[0].leads == ("MLII", "V1")
     scale = np.float32(0.005)
@@ -35,7 +34,7 @@ def test_every_sample_arrives_bit_for_bit(signal: NDArray[np.float32]) -> None:
 def test_losses_are_gaps_and_damage_is_never_accepted(signal: NDArray[np.float32]) -> None:
     board, line = make_board("native", signal, FS_HZ, ("MLII", "V1"), running=False), Pty()
     with running(board, line, speed=100, torments=Torments(loss=0.05, corrupt=0.01, seed=4)) as thread:
-        sensor = SerialSensor(Settings(port=line.path))
+        sensor = SerialSensor(Sensor(port=line.path))
         messages = listen(sensor, 30, thread)
     got = whole(messages)
     # The last blocks may have been lost; nothing after them says so.
@@ -52,7 +51,7 @@ def test_unplugged_and_replugged(signal: NDArray[np.float32], tmp_path: Path) ->
     link = tmp_path / "ttyECG"
     board, line = make_board("native", signal, FS_HZ, ("MLII", "V1")), Pty(link)
     with running(board, line, torments=Torments(unplug_every_s=1.3, unplugged_s=0.4)):
-        messages = listen(SerialSensor(Settings(port=str(link))), 3.8)
+        messages = listen(SerialSensor(Sensor(port=str(link))), 3.8)
     got = whole(messages)
     start = int(np.argmax([np.allclose(got[:100], signal[i : i + 100], atol=1e-6) for i in range(900)]))
     there = ~np.isnan(got[:, 0])
@@ -77,7 +76,7 @@ def test_board_restarts_with_another_rate(signal: NDArray[np.float32]) -> None:
 
     threading.Thread(target=restart, daemon=True).start()
     with running(board, line):
-        messages = listen(SerialSensor(Settings(port=line.path)), 2.5)
+        messages = listen(SerialSensor(Sensor(port=line.path)), 2.5)
     streams = [message for message in messages if isinstance(message, Stream)]
     assert [stream.fs_hz for stream in streams] == [360, 250]
     after = messages[messages.index(streams[1]) + 1]
@@ -88,7 +87,7 @@ def test_board_restarts_with_another_rate(signal: NDArray[np.float32]) -> None:
 def test_a_rate_is_asked_for(signal: NDArray[np.float32]) -> None:
     line = Pty()
     with running(NativeBoard(signal, FS_HZ, ("MLII", "V1")), line):
-        messages = listen(SerialSensor(Settings(port=line.path, board=FormatOptions(rate_hz=500))), 1.5)
+        messages = listen(SerialSensor(Sensor(port=line.path, rate_hz=500)), 1.5)
     assert [message.fs_hz for message in messages if isinstance(message, Stream)] == [500]
     assert len(whole(messages)) > 250
 
@@ -96,14 +95,14 @@ def test_a_rate_is_asked_for(signal: NDArray[np.float32]) -> None:
 def test_a_rate_the_models_cannot_serve_is_said(signal: NDArray[np.float32]) -> None:
     line = Pty()
     with running(NativeBoard(signal, 50.0, ("MLII", "V1")), line), pytest.raises(SourceError, match="50 samples a sec"):
-        listen(SerialSensor(Settings(port=line.path)), 3)
+        listen(SerialSensor(Sensor(port=line.path)), 3)
 
 
 def test_lead_off_is_said_and_its_samples_have_no_value(signal: NDArray[np.float32]) -> None:
     line = Pty()
     board = NativeBoard(signal, FS_HZ, ("MLII", "V1"))
     with running(board, line, torments=Torments(lead_off=(0.6, 1.0))):
-        messages = listen(SerialSensor(Settings(port=line.path)), 2.3)
+        messages = listen(SerialSensor(Sensor(port=line.path)), 2.3)
     reasons = [state.reason for state in states(messages)]
     assert "electrode off: MLII, V1" in reasons
     assert reasons[-1] is None
@@ -118,7 +117,7 @@ def test_other_boards_arrive_whole(name: str, signal: NDArray[np.float32]) -> No
     line = Pty()
     board = make_board(name, wide, FS_HZ, ("MLII", "V1"), running=False)
     with running(board, line, speed=20) as thread:
-        messages = listen(SerialSensor(Settings(port=line.path)), 30, thread)
+        messages = listen(SerialSensor(Sensor(port=line.path)), 30, thread)
     n = sum(len(message.mv) for message in messages if isinstance(message, Samples))
     assert n == round(20 * {"openview": 125, "cyton": 250}[name])
 
@@ -126,7 +125,7 @@ def test_other_boards_arrive_whole(name: str, signal: NDArray[np.float32]) -> No
 def test_text_board_in_real_time(signal: NDArray[np.float32]) -> None:
     line = Pty()
     with running(make_board("text", signal, FS_HZ, ("MLII", "V1")), line):
-        messages = listen(SerialSensor(Settings(port=line.path)), 3)
+        messages = listen(SerialSensor(Sensor(port=line.path)), 3)
     (stream,) = (message for message in messages if isinstance(message, Stream))
     assert (stream.fs_hz, len(stream.leads)) == (360, 2)
     assert len(whole(messages)) > 2 * FS_HZ
@@ -148,7 +147,7 @@ def test_socket_serves_as_port(signal: NDArray[np.float32]) -> None:
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         url = f"socket://127.0.0.1:{server.getsockname()[1]}"
-        messages = listen(SerialSensor(Settings(port=url)), 20, thread)
+        messages = listen(SerialSensor(Sensor(port=url)), 20, thread)
     got = whole(messages)
     there = ~np.isnan(got[:, 0])
     assert len(got) == 3600

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edge.sources.boards.cyton import Cyton
-from edge.sources.boards.items import BoardFormat, FormatName, FormatOptions
+from edge.sources.boards.items import BoardFormat
 from edge.sources.boards.native import Native
 from edge.sources.boards.openview import OpenView
 from edge.sources.boards.text import Text
+from edge.sources.sensor_settings import BoardSettings, FormatName
 
-FORMATS: dict[FormatName, Callable[[FormatOptions], BoardFormat]] = {
+FORMATS: dict[FormatName, Callable[[BoardSettings], BoardFormat]] = {
     "native": Native,
     "openview": OpenView,
     "cyton": Cyton,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from edge.sources.boards.items import Block, Description, FormatName, FormatOptions, Item
+from edge.sources.boards.items import Block, Description, Item
+from edge.sources.sensor_settings import BoardSettings, FormatName
 from firmware_bridge import cyton
 
 
@@ -14,7 +15,7 @@ class Cyton:
     name: FormatName = "cyton"
     wake = cyton.START
 
-    def __init__(self, options: FormatOptions) -> None:
+    def __init__(self, options: BoardSettings) -> None:
         self._channels = [channel - 1 for channel in options.channels if 1 <= channel <= cyton.N_CHANNELS] or [0]
         uv = options.uv_per_lsb or cyton.UV_PER_LSB_AT_GAIN_1 / cyton.DEFAULT_GAIN
         self._scale = np.float32(uv * 1e-3)

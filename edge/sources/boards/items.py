@@ -2,41 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Protocol
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-Unit = Literal["auto", "adc", "uv", "mv"]
-FormatName = Literal["native", "text", "openview", "cyton"]
-
-
-class FormatOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the user knows of a board that does not say it itself; None leaves it to the format.
-
-    Attributes
-    ----------
-    rate_hz : float or None
-        Sampling rate; measured where the board does not say it, asked for where the board can change it.
-    leads : tuple of str or None
-        Names of the leads, in column order.
-    unit : Unit
-        What the numbers of a text board are.
-    uv_per_lsb : float or None
-        Microvolts at the electrodes per ADC count.
-    zero : float or None
-        ADC count at 0 mV.
-    channels : tuple of int
-        Channels of an OpenBCI board that carry ECG, from 1.
-    """
-
-    rate_hz: float | None = None
-    leads: tuple[str, ...] | None = None
-    unit: Unit = "auto"
-    uv_per_lsb: float | None = None
-    zero: float | None = None
-    channels: tuple[int, ...] = (1, 2)
+from edge.sources.sensor_settings import FormatName
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True):

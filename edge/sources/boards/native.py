@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import SourceError
-from edge.sources.boards.items import Answer, Block, BoardState, Description, FormatName, FormatOptions, Item
+from edge.sources.boards.items import Answer, Block, BoardState, Description, Item
+from edge.sources.sensor_settings import BoardSettings, FormatName
 from firmware_bridge import codec, frames
 
 
@@ -16,7 +17,7 @@ class Native:
     name: FormatName = "native"
     wake = b"\0" + codec.encode(frames.Identify()) + codec.encode(frames.Start())
 
-    def __init__(self, options: FormatOptions) -> None:
+    def __init__(self, options: BoardSettings) -> None:
         self._options = options
         self._decoder = codec.Decoder()
         self._hellos: dict[int, frames.Hello] = {}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from edge.sources.boards.items import Block, Description, FormatName, FormatOptions, Item
+from edge.sources.boards.items import Block, Description, Item
+from edge.sources.sensor_settings import BoardSettings, FormatName
 from firmware_bridge import openview
 
 
@@ -14,7 +15,7 @@ class OpenView:
     name: FormatName = "openview"
     wake = b""
 
-    def __init__(self, options: FormatOptions) -> None:
+    def __init__(self, options: BoardSettings) -> None:
         self._options = options
         self._decoder = openview.Decoder()
         self._layout: openview.Layout | None = None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.sources.boards.items import Block, Description, FormatName, FormatOptions, Item, Unit
+from edge.sources.boards.items import Block, Description, Item
+from edge.sources.sensor_settings import BoardSettings, FormatName, Unit
 from firmware_bridge import text
 
 # AD8232 of gain 1,100 on a 10-bit converter of 5 V (Uno, Nano) and on a 12-bit one of 3.3 V (ESP32, RP2040).
@@ -20,7 +21,7 @@ class Text:
     name: FormatName = "text"
     wake = b""
 
-    def __init__(self, options: FormatOptions) -> None:
+    def __init__(self, options: BoardSettings) -> None:
         self._options = options
         self._decoder = text.Decoder()
         self._first: list[tuple[float, ...]] = []
