@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+REPO = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
 WAIT_S = 20.0
 
@@ -125,6 +127,28 @@ def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
         yield broker
 
 
+AMQTT = """
+import sys
+from edge.service.broker import embedded_broker
+with embedded_broker() as url:
+    print(url, flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def amqtt() -> Iterator[str]:
+    """An amqtt in a process of its own, for it leaves connections open when it stops."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", AMQTT], cwd=REPO, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+        process.stdin.close()
+
+
 @pytest.fixture
 def broker_url(tmp_path: Path) -> Iterator[str]:
     """Address of a broker of the test's own, so that nothing is retained from another."""
@@ -132,9 +156,8 @@ def broker_url(tmp_path: Path) -> Iterator[str]:
         with Mosquitto(tmp_path).running() as broker:
             yield broker.url
     else:
-        from edge.service.broker import embedded_broker
-
-        with embedded_broker() as url:
+        pytest.importorskip("amqtt", reason="needs mosquitto or amqtt")
+        with amqtt() as url:
             yield url
 
 

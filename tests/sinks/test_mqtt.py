@@ -32,7 +32,8 @@ WILL = Publication(topic="ecg/v1/ecg-edge/status", payload=b'{"state":"offline"}
 
 def at(url: str, **changes: object) -> Broker:
     host, port = url.rsplit("/", 1)[1].split(":")
-    return Broker(host=host, port=int(port), **changes)  # type: ignore[arg-type]
+    version = "auto" if MOSQUITTO is not None else "3.1.1"  # amqtt leaves a question in 5 unanswered
+    return Broker(**({"host": host, "port": int(port), "version": version} | changes))
 
 
 def a_sink(broker: Broker, *, waveform: bool = False) -> MqttSink:
@@ -77,7 +78,8 @@ def test_everything_arrives_as_the_contract_says(broker_url: str, listener: List
     assert {message.topic for message in listener.messages} == set(mqtt_topics())
     for message in listener.messages:
         jsonschema.validate(message.json, schema(message.topic))
-        assert message.qos == (1 if message.topic in ("status", "alerts", "alerts/active") else 0)
+        if MOSQUITTO is not None:  # amqtt delivers everything with the subscription's QoS
+            assert message.qos == (1 if message.topic in ("status", "alerts", "alerts/active") else 0)
 
 
 def mqtt_topics() -> list[str]:
@@ -90,9 +92,9 @@ def test_who_comes_late_is_told_what_holds(broker_url: str, listener: Listener) 
     sink.write(an_alert())
     listener.wait_for(lambda: len(listener.of("alerts/active")) == 2)
     late = Listener(broker_url)
-    late.wait_for(lambda: len(late.messages) == 2)
+    late.wait_for(lambda: {message.topic for message in late.messages} == {"status", "alerts/active"})
     assert all(message.retained for message in late.messages)
-    assert late.states() == ["online"]
+    assert set(late.states()) == {"online"}
     assert [alert["kind"] for alert in late.of("alerts/active")[0].json["alerts"]] == ["vt"]
     sink.close("end of record")
     late.close()
