@@ -6,6 +6,7 @@ otherwise, noise, and another database.
 
 from __future__ import annotations
 
+import math
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -129,7 +130,7 @@ def _class_rows(report: Report, without: Sequence[str]) -> list[list[str]]:
                 label,
                 f"{score.strict.tp + score.strict.fn:,}",
                 *(percent(figure).strip() for figure in figures),
-                f"{percent(low).strip()}–{percent(high).strip()}",
+                "-" if math.isnan(low) else f"{percent(low).strip()}–{percent(high).strip()}",
                 *(percent(figure).strip() for figure in score.average),
                 f"{score.false_per_hour:.1f}",
                 *(percent(figure).strip() for figure in (score.ec57.ppv, score.ec57.f1)),

@@ -81,6 +81,8 @@ def use_one_core() -> None:
 def run(command: Sequence[object], env: Mapping[str, str] | None = None) -> Run:
     """Run a child process from the repository's root; what it says on standard error is shown.
 
+    A child's peak memory is never below its parent's, which it shares until it has begun: import little beforehand.
+
     Raises
     ------
     SystemExit
@@ -100,7 +102,7 @@ def run(command: Sequence[object], env: Mapping[str, str] | None = None) -> Run:
     process.returncode = os.waitstatus_to_exitcode(status)
     process.stdout.close()
     if process.returncode:
-        sys.exit(f"{' '.join(map(str, command[:6]))} … ended with {process.returncode}")
+        sys.exit(f"{' '.join(map(str, command[3:6]))} … ended with {process.returncode}")
     seconds = time.perf_counter() - clock
     return Run(started, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, output)
 
