@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from edge.errors import ConfigError
+from edge.sources.sensor_settings import Sensor
 from edge.stages.alarms import AlarmRules
 from edge.stages.rhythm import RhythmRules
 
@@ -100,6 +101,7 @@ class Config(_Section, frozen=True, kw_only=True):
     """The whole file."""
 
     device: Device = Device()
+    sensor: Sensor = Sensor()
     model: Model = Model()
     rhythm: RhythmRules = RhythmRules()
     alarms: AlarmRules = AlarmRules()

@@ -18,7 +18,15 @@ _TICK_S = 0.002
 
 
 class Line(Protocol):
-    """Where a board's bytes go."""
+    """Where a board's bytes go.
+
+    Attributes
+    ----------
+    path : str
+        What a reader opens.
+    """
+
+    path: str
 
     def read(self) -> bytes:
         """Return what the host has sent, without waiting."""

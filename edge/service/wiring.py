@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import msgspec
 
@@ -66,6 +66,21 @@ def settings(file: Path | None, *, model: str | None = None, mqtt_url: str | Non
         except ValueError as error:
             raise ConfigError("mqtt.url", str(error).removeprefix("mqtt.url ")) from error
     return settings
+
+
+def with_sensor(base: Config, words: dict[str, Any]) -> Config:
+    """Return a configuration with the command line's words about the sensor, where not None, over the file's.
+
+    Raises
+    ------
+    ConfigError
+        If a word cannot be used.
+    """
+    given = {key: value for key, value in words.items() if value is not None}
+    try:
+        return msgspec.structs.replace(base, sensor=msgspec.structs.replace(base.sensor, **given))
+    except ValueError as error:
+        raise ConfigError("sensor", str(error)) from error
 
 
 def model_info(model: BeatModel) -> ModelInfo:

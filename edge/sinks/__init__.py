@@ -6,7 +6,7 @@ closed with the reason why the stream ended. `edge.sinks.fanout` gives one strea
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from edge.messages import Message, Stream
 
@@ -29,3 +29,11 @@ class Sink(Protocol):
 
     def close(self, reason: str) -> None:
         """Complete what was written; `reason` says why the stream ended."""
+
+
+@runtime_checkable
+class Herald(Protocol):
+    """A sink that can also say why there is no stream yet."""
+
+    def announce(self, reason: str, *, final: bool) -> None:
+        """Say why; `final` if there will be none. May raise `SinkError`."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from edge.errors import SinkError
 from edge.messages import Message, Stream
-from edge.sinks import Sink
+from edge.sinks import Herald, Sink
 
 
 class Fanout:
@@ -33,6 +33,12 @@ class Fanout:
         self.errors = []
         self._open = list(self._sinks)
         self._each(lambda sink: sink.open(stream))
+
+    def announce(self, reason: str, *, final: bool = False) -> None:
+        """Say why no stream is open, to those sinks that can."""
+        self._open = [sink for sink in self._sinks if isinstance(sink, Herald)]
+        self._each(lambda sink: sink.announce(reason, final=final) if isinstance(sink, Herald) else None)
+        self._open = []
 
     def write(self, message: Message) -> None:
         """Give `message` to every sink still open."""

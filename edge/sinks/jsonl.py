@@ -7,7 +7,7 @@ from io import FileIO
 from pathlib import Path
 
 from edge.errors import SinkError
-from edge.messages import Alert, Message, Stream
+from edge.messages import Alert, Message, SourceState, Stream
 from edge.sinks.payloads import ModelInfo, Publications, encode
 
 
@@ -48,6 +48,8 @@ class JsonLines:
 
     def write(self, message: Message) -> None:
         """Write an alert."""
+        if isinstance(message, SourceState):
+            self._publications.anchor(message)
         if self._file is not None and isinstance(message, Alert):
             try:
                 line = encode(self._publications.alert(message)) + b"\n"

@@ -10,7 +10,7 @@ import msgspec
 from edge import messages
 from edge.messages import LabelledBeat, Message, Samples, Stream
 from edge.sinks.mqtt_client import Publication, Publisher
-from edge.sinks.payloads import Alert, ModelInfo, Publications, SourceInfo, State, Status, encode
+from edge.sinks.payloads import Alert, ModelInfo, Publications, SourceInfo, State, Status, encode, link
 
 BASE = "ecg/v1"
 # A live view redrawn five times a second looks fluent.
@@ -61,7 +61,9 @@ class MqttSink:
             runtime=runtime,
             model=model,
             source=None,
+            link=None,
         )
+        self._announced = False
 
     @property
     def where(self) -> str:
@@ -81,10 +83,25 @@ class MqttSink:
             leads=stream.leads,
             start_time=self._publications.time(0),
         )
-        self._publisher.connect(will=self._publication("status", encode(self._will), qos=1, retain=True))
+        if self._announced:
+            self._announced = False
+            self._publisher.close()
+        self._connect()
+        self._problem: str | None = None
         self._status = msgspec.structs.replace(self._will, source=source)
         self._say("online", None)
         self._publish_active()
+
+    def announce(self, reason: str, *, final: bool) -> None:
+        """Say why there is no stream to watch, or that there will be none."""
+        if not self._announced:
+            self._connect()
+            self._announced = True
+            self._status = self._will
+        self._say("offline" if final else "degraded", reason)
+        if final:
+            self._announced = False
+            self._publisher.close()
 
     def write(self, message: Message) -> None:
         """Publish what the contract has a topic for."""
@@ -94,8 +111,10 @@ class MqttSink:
             case messages.Vitals():
                 self._publish_beats()
                 self._publish("vitals", encode(self._publications.vitals(message)))
-                if self._availability.changes(message):
+                if self._availability.changes(message) and self._problem is None:
                     self._say(*self._availability.said)
+            case messages.SourceState():
+                self._publish_link(message)
             case messages.Alert():
                 self._publish_alert(message)
             case Samples() if self._waveform:
@@ -113,6 +132,16 @@ class MqttSink:
     def _say(self, state: State, reason: str | None) -> None:
         status = msgspec.structs.replace(self._status, state=state, reason=reason, time=datetime.now(UTC))
         self._publish("status", encode(status), qos=1, retain=True)
+
+    def _connect(self) -> None:
+        self._publisher.connect(will=self._publication("status", encode(self._will), qos=1, retain=True))
+
+    def _publish_link(self, state: messages.SourceState) -> None:
+        self._publications.anchor(state)
+        self._status = msgspec.structs.replace(self._status, link=link(state))
+        self._problem = None if state.ok else state.reason
+        said, reason = self._availability.said
+        self._say(*(("degraded", state.reason) if not state.ok else (said, state.reason or reason)))
 
     def _publish_beats(self) -> None:
         if self._beats:

@@ -53,6 +53,28 @@ class SourceInfo(_Payload, frozen=True, kw_only=True):
     start_time: Time
 
 
+class Link(_Payload, frozen=True, kw_only=True):
+    """How the board is heard: whether it is, its clock's drift in ppm, and counts since the start.
+
+    Samples `lost` on the way, `doubled`, `dropped` here for want of time; stretches of bytes `damaged`; `reconnects`.
+    """
+
+    connected: bool
+    drift_ppm: float | None
+    lost: Count
+    doubled: Count
+    dropped: Count
+    damaged: Count
+    reconnects: Count
+
+
+def link(state: messages.SourceState) -> Link:
+    """Return what is published of a live source's state."""
+    counted = {name: state.counts.get(name, 0) for name in ("lost", "doubled", "dropped", "damaged", "reconnects")}
+    drift_ppm = None if state.drift_ppm is None else round(state.drift_ppm, 1)
+    return Link(connected=state.ok, drift_ppm=drift_ppm, **counted)
+
+
 class Status(_Payload, frozen=True, kw_only=True):
     """Topic `status`, retained: whether the device watches. In the last will `time` and `source` are null."""
 
@@ -64,6 +86,7 @@ class Status(_Payload, frozen=True, kw_only=True):
     runtime: str
     model: ModelInfo
     source: SourceInfo | None
+    link: Link | None
 
 
 class Vitals(_Payload, frozen=True, kw_only=True):
@@ -189,10 +212,21 @@ class Publications:
         self._device = device
         self._model = model
         self._stream = stream
+        self._anchor: messages.SourceState | None = None
+
+    def anchor(self, state: messages.SourceState) -> None:
+        """Take times from what a live source says of its clock, from now on."""
+        self._anchor = state
 
     def time(self, sample: int, fs_hz: float | None = None) -> datetime:
-        """Return the UTC time of a sample."""
-        seconds = sample / (fs_hz or self._stream.fs_hz)
+        """Return the UTC time of a sample: from the stream's start and rate, or from what is known of its clock."""
+        nominal_s = sample / (fs_hz or self._stream.fs_hz)
+        if self._anchor is None:
+            return self._nominal(nominal_s)
+        later_s = nominal_s - self._anchor.sample / self._stream.fs_hz
+        return self._anchor.time + timedelta(seconds=later_s / (1 + (self._anchor.drift_ppm or 0.0) * 1e-6))
+
+    def _nominal(self, seconds: float) -> datetime:
         return (self._stream.start_time + timedelta(seconds=seconds)).astimezone(UTC)
 
     def moment(self, sample: int) -> Moment:
@@ -205,7 +239,8 @@ class Publications:
         It is the same in every sink, in every phase, and each time the same stream is looked at.
         """
         stream = self._stream
-        unix_ms = round(self.time(onset).timestamp() * 1000)
+        # Not what is known of the clock by now: that may have changed since the onset was told.
+        unix_ms = round(self._nominal(onset / stream.fs_hz).timestamp() * 1000)
         identity = f"{self._device}\n{stream.name}\n{stream.start_time.timestamp()}\n{number}"
         random = int.from_bytes(blake2b(identity.encode(), digest_size=10).digest())
         rand_a, rand_b = random >> 68, random & (1 << 62) - 1
