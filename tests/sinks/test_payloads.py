@@ -17,8 +17,11 @@ from sinks_samples import MODEL, START, STREAM, a_second, an_alert
 from edge.messages import LabelledBeat, Samples
 from edge.sinks import payloads
 from edge.sinks.payloads import Publications, encode, schema, schema_file
+from edge.stages.rhythm import KINDS
 
-SCHEMAS = Path(__file__).resolve().parents[2] / "docs" / "schemas"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+SCHEMAS = DOCS / "schemas"
+DOCUMENT = (DOCS / "mqtt.md").read_text(encoding="utf-8")
 
 
 def publications(device: str = "bed-3", name: str = "208", start: datetime = START, fs_hz: float = 360) -> Publications:
@@ -33,6 +36,17 @@ def decoded(payload: object) -> dict[str, object]:
 def test_the_documented_schemas_are_those_of_the_code(topic: str) -> None:
     documented = msgspec.json.decode((SCHEMAS / schema_file(topic)).read_bytes())
     assert documented == schema(topic), "run: python -m edge.sinks.payloads docs/schemas"
+
+
+@pytest.mark.parametrize("topic", payloads.TOPICS)
+def test_the_documented_example_is_valid(topic: str) -> None:
+    section = DOCUMENT[DOCUMENT.index(f"\n## {topic}\n") :]
+    example = section[section.index("```json") + 7 :].split("```", 1)[0].replace(", …]", "]")
+    jsonschema.validate(msgspec.json.decode(example), schema(topic))
+
+
+def test_every_kind_of_alert_is_documented() -> None:
+    assert [kind for kind in KINDS if f"`{kind}`" not in DOCUMENT] == []
 
 
 @pytest.mark.parametrize("topic", payloads.TOPICS)

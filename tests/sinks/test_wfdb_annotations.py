@@ -13,7 +13,7 @@ from sinks_samples import STREAM, beat, episode
 
 from edge.errors import SinkError
 from edge.sinks.wfdb_annotations import CODES, RHYTHMS, Annotation, WfdbAnnotations, encode, rhythm_changes
-from edge.stages.alarms.rules import Priorities
+from edge.stages.rhythm import KINDS
 
 steps = st.one_of(st.integers(0, 3), st.integers(1000, 1100), st.integers(65_000, 66_000), st.integers(0, 2**24))
 symbols = st.sampled_from(["N", "S", "V", "F", "Q"])
@@ -46,7 +46,7 @@ def test_codes_are_those_of_wfdb() -> None:
 
 
 def test_every_rhythm_is_a_kind_of_episode() -> None:
-    assert set(RHYTHMS) <= set(Priorities.__struct_fields__)
+    assert set(RHYTHMS) <= set(KINDS)
 
 
 @pytest.mark.parametrize(
