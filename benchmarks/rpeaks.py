@@ -48,7 +48,7 @@ class Detected(msgspec.Struct):
     peaks : dict
         Samples by record.
     seconds : dict
-        Duration of each run by record.
+        Processor time of each run by record.
     lead_samples : int
         Samples times leads given to it, one run over all records.
     delays : list of int
@@ -97,9 +97,9 @@ def detect(name: str, mitdb: Path, records: tuple[str, ...], repeats: int) -> De
         stream, mv = _read(mitdb / record, n_leads)
         runs: list[float] = []
         for _ in range(repeats):
-            start = time.perf_counter()
+            start = time.process_time()
             peaks, delays = find(stream, mv)
-            runs.append(time.perf_counter() - start)
+            runs.append(time.process_time() - start)
         found.peaks[record], found.seconds[record] = peaks, runs
         found.delays += delays
         found.lead_samples += mv.size
@@ -130,7 +130,7 @@ def report(detected: dict[str, Detected], mitdb: Path, folder: Path) -> None:
         f"{n} MIT-BIH records, every annotated beat from the first sample on (flutter in record 207 excluded), match "
         f"window {ec57.WINDOW_MS:g} ms, one to one. ecg-edge streams, in blocks of 10 s where nothing else is said, "
         "conditioning and quality included; the others see the whole of one lead at once (MLII, else the first). "
-        "Time is the sum over records of the median run, without reading files; memory is the worker process's peak, "
+        "Time is processor time, the sum over records of the median run, without reading files; memory is the worker process's peak, "
         "Python, libraries and one record included."
     )
     text = ["# R peaks", about, common.table(header, rows), *_delay_lines(figures), *_worst_lines(figures)]
