@@ -130,8 +130,8 @@ def report(detected: dict[str, Detected], mitdb: Path, folder: Path) -> None:
         f"{n} MIT-BIH records, every annotated beat from the first sample on (flutter in record 207 excluded), match "
         f"window {ec57.WINDOW_MS:g} ms, one to one. ecg-edge streams, in blocks of 10 s where nothing else is said, "
         "conditioning and quality included; the others see the whole of one lead at once (MLII, else the first). "
-        "Time is processor time, the sum over records of the median run, without reading files; memory is the worker process's peak, "
-        "Python, libraries and one record included."
+        "Time is processor time, the sum over records of the median run, without reading files; memory is the worker "
+        "process's peak, Python, libraries and one record included."
     )
     text = ["# R peaks", about, common.table(header, rows), *_delay_lines(figures), *_worst_lines(figures)]
     facts = common.machine("scipy", "wfdb", "sleepecg", "neurokit2")
