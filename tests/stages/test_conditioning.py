@@ -84,8 +84,8 @@ def test_every_sample_comes_out_once(fs_hz: float) -> None:
 @pytest.mark.parametrize("hz", [50.0, 60.0])
 def test_mains_is_removed(hz: float) -> None:
     assert gain_db(hz) < -60
-    assert gain_db(hz - 0.5) < -40
-    assert gain_db(hz + 0.5) < -40
+    assert gain_db(hz - 0.5) < -35
+    assert gain_db(hz + 0.5) < -35
 
 
 @pytest.mark.parametrize("hz", [70.0, 90.0, 120.0, 150.0])
