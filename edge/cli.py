@@ -114,6 +114,8 @@ def replay(
     Alerts are shown as they arrive, and a table of what was found at the end; --json prints one object a record
     instead. A record that fails does not stop the others.
     """
+    if annotations is not None and len({Path(record).name for record in records}) < len(records):
+        raise typer.BadParameter("two records of one name would write one file", param_hint="--annotations")
     from edge.service import replay as service  # noqa: PLC0415
     from edge.service.wiring import Options, settings  # noqa: PLC0415
 

@@ -54,6 +54,7 @@ def test_a_speed_that_is_none_is_a_usage_error(ecg_edge: Run, command: list[str]
         ["replay", "100", "--model", "forest"],
         ["replay", "100", "--sped", "1"],
         ["replay", "100", "--block", "0"],
+        ["replay", "a/100", "b/100", "--annotations", "out"],
         ["replay", "100", "--mqtt", "localhost"],
         ["replay", "100", "--mqtt", "http://localhost"],
         ["replay", "100", "--mqtt", "mqtt://user:secret@localhost"],

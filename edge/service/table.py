@@ -9,16 +9,32 @@ from edge.service.summary import LABELS, Latency, Summary
 from edge.sinks.console import clock, title
 
 _WIDTH = 80
+_FEW = 3
 
 
 def table(summaries: Sequence[Summary]) -> str:
-    """Return a row for each record, and beneath what else there is to say of it."""
+    """Return a row for each record, and beneath what else there is to say: of many only the troubles."""
     header = f"{'record':<10} {'ECG':>9} {'× real':>7}" + "".join(f"{label:>7}" for label in LABELS)
     lines = [header + f"{'HR':>6}{'alerts':>8}"]
-    lines += [_row(summary) for summary in summaries if summary.fs_hz is not None]
+    done = [summary for summary in summaries if summary.fs_hz is not None]
+    few = len(summaries) <= _FEW
+    lines += map(_row, done if few else [*done, _total(done)])
     for summary in summaries:
-        lines += _details(summary)
+        details = [*(_details(summary) if few else ()), *_troubles(summary)]
+        if details:
+            lines += ["", summary.record, *fields(details)]
     return "\n".join(lines)
+
+
+def _total(summaries: Sequence[Summary]) -> Summary:
+    ecg_s, elapsed_s = (sum(getattr(summary, name) for summary in summaries) for name in ("ecg_s", "elapsed_s"))
+    return Summary(
+        record="all",
+        ecg_s=ecg_s,
+        speed=ecg_s / elapsed_s if elapsed_s else None,
+        beats={label: sum(summary.beats[label] for summary in summaries) for label in LABELS},
+        alerts={"all": sum(sum(summary.alerts.values()) for summary in summaries)},
+    )
 
 
 def _row(summary: Summary) -> str:
@@ -29,20 +45,19 @@ def _row(summary: Summary) -> str:
     return f"{summary.record:<10} {clock(summary.ecg_s):>9} {speed}{beats}{rate}{alerts:>8}"
 
 
-def _details(summary: Summary) -> Iterable[str]:
-    parts = [
+def _details(summary: Summary) -> list[tuple[str, str]]:
+    return [
         ("episodes", counts(summary.episodes)),
         ("alerts", counts(summary.alerts)),
         ("decided after", _latencies(summary)),
-        ("unreadable", f"{summary.unreadable_s} s" if summary.unreadable_s else ""),
         ("model", f"{summary.model.name} on {summary.runtime}" if summary.model else ""),
         ("written", ", ".join(summary.written)),
-        *(("note", note) for note in summary.notes),
-        *(("error", error) for error in summary.errors),
     ]
-    yield ""
-    yield summary.record
-    yield from fields(parts)
+
+
+def _troubles(summary: Summary) -> list[tuple[str, str]]:
+    unreadable = [("unreadable", f"{summary.unreadable_s} s")] if summary.unreadable_s else []
+    return [*unreadable, *(("note", note) for note in summary.notes), *(("error", error) for error in summary.errors)]
 
 
 def fields(named: Iterable[tuple[str, str]], width: int = _WIDTH) -> Iterator[str]:

@@ -109,6 +109,12 @@ def test_json_has_what_was_found_and_how_fast(ecg_edge: Run, toy_record: Path) -
     assert summary["errors"] == []
 
 
+def test_the_other_model_can_be_had(ecg_edge: Run, toy_record: Path) -> None:
+    summary = msgspec.json.decode(ecg_edge("replay", toy_record, "--json", "--model", "lstm").stdout)
+    assert summary["model"]["name"] == "lstm"
+    assert summary["beats"]["V"] > 50
+
+
 def test_one_record_that_fails_does_not_stop_the_others(ecg_edge: Run, toy_record: Path, tmp_path: Path) -> None:
     done = ecg_edge("replay", "nosuch", toy_record, "--json", "--annotations", tmp_path / "out")
     assert done.returncode == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 from sinks_samples import MODEL, STREAM, a_second, an_alert, beat, episode
 
-from edge.service.summary import Tally
+from edge.service.summary import Summary, Tally
 from edge.service.table import table
 
 
@@ -70,3 +70,16 @@ def test_the_table_is_80_columns_wide_whatever_happened() -> None:
     text = table([summary, replace(summary, record="another")])
     assert max(map(len, text.splitlines())) <= 80
     assert "a kind with a long name 19" in " ".join(text.split())
+
+
+def test_of_many_records_only_the_troubles_are_told_in_full() -> None:
+    summary = replace(tally_of(beat(100), an_alert()).summary(36_000, 0.5), model=MODEL, runtime="test")
+    few, many = (table([replace(summary, record=f"r{n}") for n in range(count)]) for count in (3, 5))
+    assert few.count("decided after") == 3
+    assert "decided after" not in many
+    total = next(line for line in many.splitlines() if line.startswith("all ")).split()
+    assert total == ["all", "0:08:20.0", "200", "5", "0", "0", "0", "0", "–", "5"]
+    failed = [replace(summary, record="bad", errors=("broken",)), Summary(record="worse", errors=("gone",))]
+    text = table([summary] * 4 + failed)
+    assert "error            broken" in text
+    assert "error            gone" in text

@@ -1,0 +1,278 @@
+"""A board watched live: same results as a replay, states on the status topic, results kept whatever happens."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import msgspec
+import numpy as np
+import pytest
+from broker import Listener
+from command import REPO, environment
+from numpy.typing import NDArray
+from serial_bench import COMMAND, running
+
+from edge.config import Config
+from edge.errors import SourceError
+from edge.inference import BeatModel
+from edge.messages import Alert, Event, Gap, LabelledBeat, Message, Quality, RPeak, Samples, Stream, Vitals
+from edge.pipeline import Pipeline
+from edge.service.run import LiveRun
+from edge.service.wiring import Options
+from edge.sinks.payloads import schema
+from edge.sources.sensor_settings import Sensor
+from edge.sources.serial_sensor import SerialSensor
+from firmware_bridge.boards import NativeBoard
+from firmware_bridge.emulator import Pty
+from firmware_bridge.torments import Torments
+
+FS_HZ = 360.0
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[BeatModel]:
+    with BeatModel.load("cnn") as model:
+        yield model
+
+
+@pytest.fixture
+def mv(toy_ecg: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Two minutes of whole counts of 5 µV."""
+    counts = np.rint(toy_ecg[: 360 * 120] * 200).astype(np.int32)
+    return (counts * np.float32(0.005)).astype(np.float32)
+
+
+class Notebook:
+    """A sink that keeps everything."""
+
+    where = ""
+
+    def __init__(self) -> None:
+        self.streams: list[Stream] = []
+        self.messages: list[Message] = []
+        self.reasons: list[str] = []
+
+    def open(self, stream: Stream) -> None:
+        self.streams.append(stream)
+
+    def write(self, message: Message) -> None:
+        self.messages.append(message)
+
+    def close(self, reason: str) -> None:
+        self.reasons.append(reason)
+
+    def of(self, kind: type[Any]) -> list[Any]:
+        return [message for message in self.messages if isinstance(message, kind)]
+
+
+def watch(
+    model: BeatModel, port: str, until: threading.Thread | float, config: Config | None = None
+) -> tuple[Notebook, list[str], SourceError | None]:
+    """Watch a port until a board has sent everything, or for some seconds."""
+    stop, notebook, said = threading.Event(), Notebook(), list[str]()
+
+    def wait() -> None:
+        if isinstance(until, threading.Thread):
+            until.join()
+            time.sleep(0.4)
+        else:
+            time.sleep(until)
+        stop.set()
+
+    threading.Thread(target=wait, daemon=True).start()
+    live = LiveRun(Options(config=config or Config()), model, [notebook], report=lambda e: said.append(str(e)))
+    failure = live.run(SerialSensor(Sensor(port=port)), stop)
+    return notebook, said, failure
+
+
+def facts(events: list[Event]) -> list[tuple[Any, ...]]:
+    """What an event says, comparable."""
+    return [
+        (type(e).__name__, *(str(getattr(e, name)) for name in e.__struct_fields__ if name != "strip")) for e in events
+    ]
+
+
+def replayed(model: BeatModel, stream: Stream, mv: NDArray[np.float32]) -> list[Event]:
+    pipeline = Pipeline(stream, model)
+    return [*pipeline.push(Samples(start=0, mv=mv)), *pipeline.flush()]
+
+
+def test_live_equals_replay(model: BeatModel, mv: NDArray[np.float32]) -> None:
+    board, line = NativeBoard(mv, FS_HZ, ("MLII",), running=False), Pty()
+    with running(board, line, speed=40) as thread:
+        notebook, _, failure = watch(model, line.path, thread)
+    assert failure is None
+    assert notebook.reasons == ["stopped"]
+    live = facts([event for event in notebook.messages if isinstance(event, Event)])
+    assert live == facts(replayed(model, notebook.streams[0], mv))
+    assert len(notebook.of(LabelledBeat)) > 150
+    assert notebook.of(Alert)
+
+
+def test_beats_are_found_in_what_arrives(model: BeatModel, mv: NDArray[np.float32]) -> None:
+    board, line = NativeBoard(mv, FS_HZ, ("MLII",), running=False), Pty()
+    with running(board, line, speed=40, torments=Torments(loss=0.05, corrupt=0.01, seed=3)) as thread:
+        notebook, _, _ = watch(model, line.path, thread)
+    clean = [e.sample for e in replayed(model, notebook.streams[0], mv) if isinstance(e, RPeak | LabelledBeat)]
+    lost = np.zeros(len(mv) + 360, bool)
+    for gap in notebook.of(Gap):
+        lost[max(gap.start - 36, 0) : gap.start + gap.n + 36] = True
+    blocks = notebook.of(Samples)
+    end = blocks[-1].end
+    assert 0.04 < sum(gap.n for gap in notebook.of(Gap)) / end < 0.09
+    received = np.concatenate([block.mv[:, 0] for block in blocks])
+    # The first packets may have been lost before the stream began.
+    offset = next(i for i in range(0, 360, 18) if np.array_equal(received[:18], mv[i : i + 18, 0]))
+    here = [sample - offset for sample in clean if 0 <= sample - offset < end and not lost[sample - offset]]
+    beats = np.array([beat.sample for beat in notebook.of(LabelledBeat)])
+    missed = [sample for sample in here if np.min(np.abs(beats - sample)) > 54]
+    assert len(missed) <= 0.02 * len(here)
+
+
+def test_other_rate_mid_stream_keeps_the_earlier_results(model: BeatModel, mv: NDArray[np.float32]) -> None:
+    board, line = NativeBoard(mv, FS_HZ, ("MLII",)), Pty()
+
+    def restart() -> None:
+        time.sleep(1.5)
+        line.write(b"".join(board.restart(1.5, fs_hz=250.0)), 1)
+
+    threading.Thread(target=restart, daemon=True).start()
+    with running(board, line):
+        notebook, said, failure = watch(model, line.path, 4.0)
+    assert failure is None
+    assert [(stream.name, stream.fs_hz) for stream in notebook.streams] == [("emulated", 360), ("emulated-2", 250)]
+    assert notebook.reasons == ["the board samples otherwise than before", "stopped"]
+    assert any("is watched anew" in line for line in said)
+    assert len(notebook.of(Quality)) + len(notebook.of(Vitals)) > 2
+
+
+def test_a_board_that_goes_away_is_told_and_its_absence_has_no_rate(
+    model: BeatModel, mv: NDArray[np.float32], tmp_path: Path
+) -> None:
+    link = tmp_path / "tty"
+    board, line = NativeBoard(mv, FS_HZ, ("MLII",)), Pty(link)
+    with running(board, line):
+        stop = threading.Timer(2.0, line.unplug)
+        stop.start()
+        notebook, said, _ = watch(model, str(link), 9.0)
+    assert any("unplugged: waiting for it to come back" in line for line in said)
+    missed = sum(gap.n for gap in notebook.of(Gap))
+    assert 4.5 * FS_HZ < missed < 7.1 * FS_HZ
+    assert notebook.of(Vitals)[-1].hr_bpm is None
+
+
+def test_states_of_a_board_at_the_broker(mv: NDArray[np.float32], tmp_path: Path, listener: Listener) -> None:
+    link = tmp_path / "tty"
+    board, line = NativeBoard(mv, FS_HZ, ("MLII",)), Pty(link)
+    with (
+        running(board, line, torments=Torments(unplug_every_s=3.0, unplugged_s=0.7)),
+        command("run", "--port", str(link), "--mqtt", listener.url) as process,
+    ):
+        listener.wait_for(lambda: "degraded" in listener.states())
+        listener.wait_for(lambda: listener.states()[-1] == "online")
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 0, err
+    listener.wait_for(lambda: listener.states()[-1] == "offline")
+    said = [message.json for message in listener.of("status")]
+    for status in said:
+        jsonschema.validate(status, schema("status"))
+    assert said[-1]["reason"] == "stopped"
+    assert said[-1]["link"]["reconnects"] >= 1
+    assert said[-1]["link"]["lost"] > 100
+    degraded = next(status for status in said if status["state"] == "degraded")
+    assert "waiting for it to come back" in degraded["reason"] or "no such port" in degraded["reason"]
+    assert "emulated" in out
+
+
+def test_no_board_is_said_at_the_broker_too(listener: Listener) -> None:
+    with command("run", "--port", "/dev/ttyNONE", "--mqtt", listener.url) as process:
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert "/dev/ttyNONE: no such port: plug the board in" in err
+    assert "Traceback" not in err
+    listener.wait_for(lambda: listener.states()[-1:] == ["offline"])
+    status = listener.of("status")[-1].json
+    jsonschema.validate(status, schema("status"))
+    assert (status["reason"], status["source"]) == ("no such port", None)
+
+
+@contextmanager
+def command(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [*COMMAND, *arguments],
+        env=environment(PYTHONPATH=str(REPO)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_emulate_run_and_ctrl_c(toy_record: Path, tmp_path: Path) -> None:
+    config, alerts, link = tmp_path / "edge.toml", tmp_path / "alerts.jsonl", tmp_path / "tty"
+    config.write_text(f'[device]\nid = "bed-3"\n[sensor]\nport = "{link}"\nformat = "native"\nwait = true\n')
+    with command("run", "--config", str(config), "--alerts", str(alerts), "--json") as run:
+        with command("emulate", str(toy_record), "--link", str(link), "--wait", "--speed", "60") as board:
+            out, err = board.communicate(timeout=60)
+            assert board.returncode == 0, err
+            assert out.startswith("/dev/pts/")
+        time.sleep(0.5)
+        run.send_signal(signal.SIGINT)
+        out, err = run.communicate(timeout=20)
+    assert run.returncode == 0, err
+    summary = msgspec.json.decode(out)
+    assert (summary["record"], summary["fs_hz"]) == ("emulated", 360)
+    assert summary["beats"]["N"] + summary["beats"]["V"] > 400
+    first = msgspec.json.decode(alerts.read_bytes().splitlines()[0])
+    assert first["device"] == "bed-3"
+    assert not link.is_symlink()
+
+
+def test_devices_says_what_a_board_sends(mv: NDArray[np.float32]) -> None:
+    line, silent = Pty(), Pty()
+    with running(NativeBoard(mv, FS_HZ, ("MLII",)), line):
+        with command("devices", line.path, silent.path, "/dev/ttyNONE", "--json") as process:
+            out, err = process.communicate(timeout=30)
+    silent.close()
+    assert process.returncode == 0, err
+    board, nothing, none = msgspec.json.decode(out)
+    assert (board["usable"], nothing["usable"], none["usable"]) == (True, False, False)
+    assert board["sends"] == "emulated, firmware emulator 1, native protocol; 360 Hz, leads MLII"
+    assert (nothing["sends"], none["sends"]) == ("sends nothing", "no such port")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "--rate", "5000"], "config sensor: rate_hz takes 100 to 1000"),
+        (["run", "--baud", "1"], "config sensor: baud takes 300 to 12000000"),
+        (["emulate", "208", "--lead-off", "x"], "'x' is not AT:FOR"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(arguments: list[str], said: str) -> None:
+    with command(*arguments) as process:
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 2
+    assert said in err
+
+
+def test_an_unknown_key_is_named(tmp_path: Path) -> None:
+    config = tmp_path / "edge.toml"
+    config.write_text("[sensor]\nbuad = 9600\n")
+    with command("run", "--config", str(config)) as process:
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 2
+    assert "sensor.buad: no such key" in err
