@@ -97,6 +97,23 @@ def test_kind_that_comes_back_while_held_continues_its_alert() -> None:
     assert told(beyond) == [(1, "onset", 20), (1, "end", 40), (2, "onset", 40.1 * SECOND // 1 / SECOND), (2, "end", 55)]
 
 
+def test_alert_lasts_as_long_as_any_episode_of_its_kind() -> None:
+    first, second = spell(1, "vt", 20, 30), spell(2, "vt", 25, 60)
+    assert told([*first, *second]) == [(1, "onset", 20), (1, "update", 25), (1, "end", 70)]
+
+
+def test_update_of_an_episode_that_is_over_is_not_told() -> None:
+    stray = episode(1, "vt", "update", 35 * SECOND, onset=19 * SECOND)
+    assert told([*spell(1, "vt", 20, 30), stray]) == [(1, "onset", 20), (1, "end", 40)]
+
+
+def test_end_comes_with_the_block_that_ends_there() -> None:
+    stage = Alarms(AlarmRules(), LEADS)
+    events = spell(1, "vt", 20, 30)
+    out = [message for one in feed(events, 40 * SECOND - LAG) for message in stage.push(one)]
+    assert [m.phase for m in out if isinstance(m, Alert)] == ["onset", "end"]
+
+
 def test_recurrence_says_how_often_and_when_and_has_its_own_strip() -> None:
     _, again, end = alerts(feed([*spell(1, "vt", 20, 30), *spell(2, "vt", 38, 45)], 90 * SECOND))
     assert again.onset == 19 * SECOND
