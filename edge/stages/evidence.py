@@ -33,6 +33,10 @@ _WINDOWS, _WINDOW = 6, 2
 """The level of QRS complexes in a lead is the second lowest of its peaks in the last six seconds, each by itself: a
 lead that shows every beat is worth more than one that shows only some, however large."""
 
+HELD, HELD_SHARE = 0.95, 0.15
+"""A level does not fall below this share of its highest, which itself loses a twentieth every half second: a flat
+stretch does not make a lead forget its QRS complexes."""
+
 _MEAN_HOPS = 8
 _KEPT_HOPS = 30
 _TOLERATED = 45
@@ -129,6 +133,7 @@ class Evidence:
         self._trusted = Track(np.zeros((0, n_leads), bool), start)
         self.joint = Track(np.zeros(0), start)
         self._table = Track(np.zeros((0, 3, n_leads)), 0)
+        self._highest = [0.0] * n_leads
         self._peaks = Track(np.zeros((0, n_leads)), 0)
         self._means = Track(np.zeros((0, n_leads)), 0)
 
@@ -179,8 +184,10 @@ class Evidence:
         end = self.mv.end
         last = self.mv.get(end - 1, end)
         self.extend(np.repeat(last, AHEAD, axis=0), np.zeros((AHEAD, last.shape[1]), bool))
-        if self._peaks.end < LEARNED and self.leads.end > self._start:
-            self._add_hops(self._peaks.end, 1, self.leads.end - self._start - self._peaks.end * HOP)
+        if self._peaks.end < LEARNED:
+            rest = self.leads.end - self._start - self._peaks.end * HOP
+            if rest:
+                self._add_hops(self._peaks.end, 1, rest)
             self._join()
 
     def drop(self, before: int) -> None:
@@ -216,11 +223,22 @@ class Evidence:
             self._add_hops(known, n, HOP)
 
     def _add_hops(self, hop: int, n: int, length: int) -> None:
+        """Note each hop's peak and mean; a hop that mostly cannot be trusted repeats the one before."""
         first = self._start + hop * HOP
         spans = self.leads.get(first, first + n * length).reshape(n, length, -1)
         count = self._trusted.get(first, first + n * length).reshape(n, length, -1).sum(axis=1)
-        self._peaks.append(spans.max(axis=1))
-        self._means.append(spans.sum(axis=1) / np.maximum(count, 1))
+        peaks, means = spans.max(axis=1), spans.sum(axis=1) / np.maximum(count, 1)
+        usable = 2 * count >= length
+        if not usable.all():
+            known = np.maximum.accumulate(np.where(usable, np.arange(1, n + 1)[:, None], 0), axis=0)
+            peaks = np.take_along_axis(np.vstack([self._last(self._peaks), peaks]), known, axis=0)
+            means = np.take_along_axis(np.vstack([self._last(self._means), means]), known, axis=0)
+        self._peaks.append(peaks)
+        self._means.append(means)
+
+    def _last(self, hops: Track[np.float64]) -> Floats:
+        """Return the last hop's row, zeros if there is none."""
+        return hops.get(hops.end - 1, hops.end) if hops.end else np.zeros((1, self.leads.get(0, 0).shape[1]))
 
     def _join(self) -> None:
         """Extend the joint evidence as far as the leads' reaches."""
@@ -247,9 +265,18 @@ class Evidence:
         peaks = self._peaks.get(oldest, self._peaks.end)[rows]
         means = self._means.get(oldest, self._means.end)[rows[:, :_MEAN_HOPS]].sum(axis=1) / _MEAN_HOPS
         levels = np.sort(peaks.reshape(len(hops), _WINDOWS, _WINDOW, -1).max(axis=2), axis=1)[:, 1]
+        levels = self._held(levels)
         contrast = levels / np.maximum(means, 1e-9)
         weights = np.where(levels > 0, np.maximum(contrast - 1.5, 0.05) ** 2, 0.0)
         return np.stack([weights, np.maximum(levels, 1e-9), means], axis=1)
+
+    def _held(self, levels: Floats) -> Floats:
+        """Keep levels from falling to nothing."""
+        floors = []
+        for row in levels.tolist():
+            self._highest = [max(now, HELD * before) for now, before in zip(row, self._highest, strict=True)]
+            floors.append([HELD_SHARE * highest for highest in self._highest])
+        return np.maximum(levels, np.array(floors))
 
 
 def _scale(weights: Floats, levels: Floats) -> Floats:

@@ -55,6 +55,9 @@ FADE_AFTER = round(2.5 * FS_HZ)
 FADE = FS_HZ / 2
 """Without QRS complexes for so long the level halves every so many samples: the gain may have changed for good."""
 
+FADE_CONTRAST = 3.0
+"""Then it must stand out this much, or the noise of an asystole would be beats."""
+
 
 class QrsDetector:
     """Finds R peaks in clean samples.
@@ -215,9 +218,11 @@ class _Judge:
             early = min(max((0.9 - since / self._usual_rr) / 0.5, 0.0), 1.0)
             part += (EARLY_THRESHOLD - THRESHOLD) * early
         false, level = _joint(self._false, candidate), _joint(self._level, candidate)
+        contrast = CONTRAST
         if self._last is not None and since > FADE_AFTER:
             level *= 0.5 ** ((since - FADE_AFTER) / FADE)
-        return max(false + part * (level - false), CONTRAST * candidate.average)
+            contrast = FADE_CONTRAST
+        return max(false + part * (level - false), contrast * candidate.average)
 
 
 def _joint(leads: list[float], candidate: Candidate) -> float:

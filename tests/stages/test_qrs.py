@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from front_end import cut, ecg, events, first_stages, peaks, r_peaks_of, through
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from edge.messages import FS_HZ, Event, Gap, RPeak, Samples
@@ -17,6 +17,8 @@ from training import ec57
 MOST_DELAY = 126
 LEARNED = 540
 WINDOW = 54
+UNSHRUNK = (Phase.explicit, Phase.reuse, Phase.generate)
+"""Shrinking ten seconds of two leads takes minutes and tells little."""
 
 
 def compare(reference, found) -> tuple[int, int, int]:
@@ -34,7 +36,7 @@ def assert_all_found(beats_s, found: list[RPeak], within: int = 3) -> None:
 # --- blocks and delay -----------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20, deadline=None, phases=UNSHRUNK)
 @given(
     st.sampled_from([360.0, 128.0, 257.5, 500.0]),
     st.lists(st.integers(1, 500), min_size=1, max_size=5),
@@ -209,11 +211,12 @@ def test_after_saturation() -> None:
 
 def test_a_step_of_the_electrode_is_no_beat() -> None:
     mv, beats = ecg(60)
-    for start in (7300, 9100, 12050):
-        mv[start : start + 100] += 3
-    matched, _, extra = compare(np.round(beats * FS_HZ), [peak.sample for peak in r_peaks_of(mv)])
-    assert matched >= len(beats) - 2
-    assert extra <= 2
+    for beat in (25, 40, 55):
+        start = round((beats[beat] + 0.32) * FS_HZ)
+        mv[start : start + 55] += 3
+    matched, missed, extra = compare(np.round(beats * FS_HZ), [peak.sample for peak in r_peaks_of(mv)])
+    assert matched >= len(beats) - 1
+    assert missed + extra <= 2
 
 
 def test_search_back_finds_a_small_beat_late_but_soon() -> None:
