@@ -197,6 +197,7 @@ def replay_records(names: Sequence[str], data: Path | None, options: Options, *,
             if as_json:
                 print(msgspec.json.encode(summaries[-1]).decode(), flush=True)
             if stop.is_set():
+                report("interrupted, what was found so far is kept")
                 break
         if not as_json:
             print(table(summaries))

@@ -65,7 +65,7 @@ def fields(named: Iterable[tuple[str, str]], width: int = _WIDTH) -> Iterator[st
     for name, text in named:
         if text:
             yield from textwrap.wrap(
-                text, width, initial_indent=f"  {name:<16} ", subsequent_indent=" " * 19, break_long_words=False
+                text, width, initial_indent=f"  {name:<17} ", subsequent_indent=" " * 20, break_long_words=False
             )
 
 

@@ -81,5 +81,5 @@ def test_of_many_records_only_the_troubles_are_told_in_full() -> None:
     assert total == ["all", "0:08:20.0", "200", "5", "0", "0", "0", "0", "–", "5"]
     failed = [replace(summary, record="bad", errors=("broken",)), Summary(record="worse", errors=("gone",))]
     text = table([summary] * 4 + failed)
-    assert "error            broken" in text
-    assert "error            gone" in text
+    assert "error             broken" in text
+    assert "error             gone" in text
