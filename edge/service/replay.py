@@ -184,15 +184,7 @@ def replay_records(names: Sequence[str], data: Path | None, options: Options, *,
         outputs = sinks(options, model, console=console, before_line=progress.clear)
         replay = Replay(options, model, outputs, report=report, progress=progress, stop=stop)
         for name in names:
-            try:
-                source = open_record(name, data)
-            except SourceError as error:
-                report(error)
-                summaries.append(Summary(record=name, errors=(str(error),)))
-            else:
-                for note in source.stream.notes:
-                    report(f"{source.stream.name}: {note}")
-                summaries.append(replay.run(source))
+            summaries.append(_replay_one(replay, name, data, report))
             progress.clear()
             if as_json:
                 print(msgspec.json.encode(summaries[-1]).decode(), flush=True)
@@ -204,3 +196,14 @@ def replay_records(names: Sequence[str], data: Path | None, options: Options, *,
         if stop.is_set():
             return EXIT_INTERRUPTED
     return EXIT_FAILED if any(summary.errors for summary in summaries) else 0
+
+
+def _replay_one(replay: Replay, name: str, data: Path | None, report: Callable[[EcgEdgeError | str], None]) -> Summary:
+    try:
+        source = open_record(name, data)
+    except SourceError as error:
+        report(error)
+        return Summary(record=name, errors=(str(error),))
+    for note in source.stream.notes:
+        report(f"{source.stream.name}: {note}")
+    return replay.run(source)
