@@ -8,7 +8,7 @@ it. Two finds may be told later than 0.35 s:
 - in the first 1.5 s of a segment the leads are weighed by what was learned from these 1.5 s, so that the first beat is
   found; it is told 1.6 s after the segment's start at the latest;
 - after one and a half RR intervals without a QRS complex the best candidate passed over is taken, if good enough
-  (search-back); it is told up to 1.3 RR intervals after it happened. About one beat in three hundred is found so.
+  (search-back); it is told up to 1.3 RR intervals after it happened. About one beat in five hundred is found so.
 """
 
 from __future__ import annotations
