@@ -9,6 +9,10 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.metadata
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -258,11 +262,27 @@ def _interpreter() -> tuple[Any, str]:
 def _build(name: str, content: bytes) -> Any:
     interpreter, package = _interpreter()
     try:
-        built = interpreter(model_content=content, num_threads=1)
-        built.allocate_tensors()
+        with _without_greeting():
+            built = interpreter(model_content=content, num_threads=1)
+            built.allocate_tensors()
     except (ValueError, RuntimeError, AttributeError, SystemError) as error:
         # tflite-runtime with numpy 2 imports well and breaks only here, with an AttributeError.
         raise ModelError(
             name, f"{package} cannot run it ({error})", "reinstall ecg-edge and its dependencies"
         ) from None
     return built
+
+
+@contextmanager
+def _without_greeting() -> Iterator[None]:
+    """Keep the runtime's greeting off stderr; it has no setting for it, and what goes wrong is raised."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(nowhere)
+        os.close(kept)
