@@ -6,9 +6,12 @@ candidates (Pan and Tompkins 1985, Hamilton and Tompkins 1986), higher for what 
 it. Two finds may be told later than 0.35 s:
 
 - in the first 1.5 s of a segment the leads are weighed by what was learned from these 1.5 s, so that the first beat is
-  found; it is told 1.6 s after the segment's start at the latest;
-- after one and a half RR intervals without a QRS complex the best candidate passed over is taken, if good enough
-  (search-back); it is told up to 1.3 RR intervals after it happened. About one beat in five hundred is found so.
+  found; it is told 1.8 s after the segment's start at the latest;
+- one and a half RR intervals after a QRS complex without another one, the best candidate passed over is taken, if good
+  enough (search-back). Of the 109,773 beats found in the MIT-BIH Arrhythmia Database 249 were, the latest 1.8 s after
+  it happened.
+
+What a long gap or the end of the stream cuts short is told when that is known.
 """
 
 from __future__ import annotations
