@@ -5,7 +5,8 @@ In this order, the first that holds:
 off
     More than half of the values are missing: the front end says the lead is off, or gives what no electrode can.
 saturated
-    A tenth or more of the values stand at an end of the converter's range.
+    A tenth or more of the values stand at an end of the converter's range; or the lead drifts by 0.5 mV or more without
+    turning back, as an overdriven amplifier does while it recovers: no QRS complex could be seen on the way.
 flat
     All values lie within 30 uV, the noise that IEC 60601-2-27 lets an amplifier have: no signal is seen.
 noisy
@@ -29,10 +30,14 @@ OFF_SHARE = 0.5
 SATURATED_SHARE = 0.1
 FLAT_MV = 0.03
 NOISY_MV = 0.06
+RECOVERY_MV = 0.5
+TURN_SHARE = 0.15
+"""How much of a recovery's drift the way may be longer than straight; noise takes some, a QRS complex doubles it."""
 NEAR_END = 1e-3
 """What lies this near to an end, against the whole range, is at it; what lies beyond shows that the range is wrong."""
 
 _CHANGE_S = 0.008
+_TURN_S = 0.04
 _ABSURD_MV = 1e4
 _STATES: tuple[LeadState, ...] = ("good", "noisy", "flat", "saturated", "off")
 
@@ -61,6 +66,7 @@ class SignalQuality:
         self._low, self._high = ends[:, :1], ends[:, 1:]
         self._near = (self._high - self._low) * np.float32(NEAR_END)
         self._step = max(1, round(_CHANGE_S * fs_hz))
+        self._turn = max(1, round(_TURN_S * fs_hz))
         self.reset()
 
     def reset(self) -> None:
@@ -132,6 +138,7 @@ class SignalQuality:
         least_stuck = np.maximum(SATURATED_SHARE * (mv.shape[2] - n_missing), 1)
         states = np.where(_median_change(mv, missing, self._step) > NOISY_MV, 1, 0)
         states = np.where(highest - lowest < FLAT_MV, 2, states)
+        states = np.where(_recovers(mv[:, :, :: self._turn]), 3, states)
         states = np.where((at_end & ~missing).sum(axis=2) >= least_stuck, 3, states)
         return np.where(n_missing > OFF_SHARE * mv.shape[2], 4, states)
 
@@ -145,3 +152,11 @@ def _median_change(mv: Floats, missing: NDArray[np.bool_], step: int) -> Floats:
     change[missing[:, :, step:] | missing[:, :, :-step]] = 0
     middle = change.shape[2] // 2
     return np.asarray(np.partition(change, middle, axis=2)[:, :, middle])
+
+
+def _recovers(mv: Floats) -> NDArray[np.bool_]:
+    """Return where a coarse look at a span sees a long way in one direction and hardly any back."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        drift = np.abs(mv[:, :, -1] - mv[:, :, 0])
+        way = np.abs(np.diff(mv, axis=2)).sum(axis=2)
+    return np.asarray((drift >= RECOVERY_MV) & (way <= (1 + TURN_SHARE) * drift))

@@ -93,3 +93,14 @@ def test_after_conditioning_it_is_in_numbers_of_360_hz(fs_hz: float) -> None:
     for second, quality in enumerate(whole):
         assert abs(quality.start - second * FS_HZ) <= 2
         assert 0 <= quality.decided - (quality.start + quality.n) + 1 <= 2
+
+
+@pytest.mark.parametrize("fs_hz", [128.0, 360.0, 1000.0])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_an_amplifier_that_recovers_shows_no_ecg(fs_hz: float, sign: int) -> None:
+    seconds = np.arange(int(3 * fs_hz)) / fs_hz
+    noise = np.random.default_rng(0).normal(0, 0.004, len(seconds))
+    recovery = sign * 3 * np.exp(-seconds / 1.5) + noise
+    with_qrs = recovery + np.interp(seconds % 1, [0.45, 0.5, 0.55], [0, 1, 0])
+    assert [q.leads for q in judged(recovery[:, None], fs_hz, range_mv=None)] == [("saturated",)] * 2 + [("good",)]
+    assert all(q.leads == ("good",) for q in judged(with_qrs[:, None], fs_hz, range_mv=None))
