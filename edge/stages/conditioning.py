@@ -136,6 +136,8 @@ class Conditioning:
 
     def _renumber(self, quality: Quality) -> Quality:
         ratio = self._resampler.ratio
+        if ratio == 1:
+            return quality
         start, end = round(quality.start / ratio), round((quality.start + quality.n) / ratio)
         return msgspec.structs.replace(quality, start=start, n=end - start, decided=int(quality.decided // ratio))
 
