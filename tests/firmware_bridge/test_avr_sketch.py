@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
+from command import REPO, environment
 from numpy.typing import NDArray
+from serial_bench import COMMAND
 
 from edge.messages import Gap, RPeak, Samples, SourceState, Stream
 from edge.sources import ports
@@ -162,3 +167,23 @@ def test_commands_are_obeyed(simulator: Path, firmware: Path, record: NDArray[np
         with pytest.raises(AssertionError, match="no SampleBlock came"):
             ask(frames.Identify(), frames.SampleBlock, n_reads=6)
         port.close()
+
+
+def test_run_watches_real_firmware(simulator: Path, firmware: Path, record: NDArray[np.uint16], tmp_path: Path) -> None:
+    user, pipe = environment(PYTHONPATH=str(REPO)), subprocess.PIPE
+    with simulated(simulator, firmware, record, tmp_path, speed=8, seconds=40) as (port, simulation):
+        command = [*COMMAND, "run", "--port", port, "--json", "--annotations", str(tmp_path)]
+        with subprocess.Popen(command, env=user, stdout=pipe, stderr=pipe, text=True) as watch:
+            simulation.wait()
+            # The port is gone with the simulator: that, too, is waited for.
+            time.sleep(0.5)
+            watch.send_signal(signal.SIGINT)
+            out, err = watch.communicate(timeout=20)
+    assert watch.returncode == 0, err
+    summary = msgspec.json.decode(out)
+    assert (summary["record"], summary["fs_hz"], summary["leads"]) == ("nano-1", FS_HZ, ["II"])
+    assert sum(summary["beats"].values()) > 40
+    assert (tmp_path / "nano-1.edge").stat().st_size > 100
+    assert "firmware ad8232_nano 1.0" in err
+    assert "electrode off: II" in err
+    assert "unplugged" in err
