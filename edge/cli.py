@@ -8,15 +8,14 @@ from __future__ import annotations
 import math
 import os
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
+from edge import cli_serial
+from edge.cli_options import DEBUG, Alerts, Annotations, ConfigFile, Data, Json, Model, ModelName, Mqtt
 from edge.errors import ConfigError, EcgEdgeError
-
-_DEBUG = "ECG_EDGE_DEBUG"
 
 app = typer.Typer(
     name="ecg-edge",
@@ -28,13 +27,6 @@ app = typer.Typer(
 )
 
 
-class ModelName(StrEnum):
-    """The models that are shipped."""
-
-    cnn = "cnn"
-    lstm = "lstm"
-
-
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
     try:
@@ -42,13 +34,13 @@ def main() -> NoReturn:
     except EcgEdgeError as error:
         _fail(error, str(error), 2 if isinstance(error, ConfigError) else 1)
     except Exception as error:  # the user gets one line; the traceback is for those who ask
-        line = f"unexpected {type(error).__name__}: {error}; {_DEBUG}=1 shows where"
+        line = f"unexpected {type(error).__name__}: {error}; {DEBUG}=1 shows where"
         _fail(error, " ".join(line.split()), 1)
     sys.exit(0)
 
 
 def _fail(error: Exception, line: str, code: int) -> NoReturn:
-    if os.environ.get(_DEBUG) == "1":
+    if os.environ.get(DEBUG) == "1":
         raise error
     typer.echo(f"ecg-edge: {line}", err=True)
     sys.exit(code)
@@ -66,25 +58,13 @@ def _speed(text: str) -> float:
     return speed
 
 
-Data = Annotated[
-    Path | None,
-    typer.Option(metavar="DIR", help="Where records are looked up first; then $ECG_EDGE_DATA/mitdb and the cache."),
-]
-ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Configuration, a TOML file.")]
-Model = Annotated[
-    ModelName | None, typer.Option(help="Model that classifies the beats; cnn unless --config says otherwise.")
-]
-Mqtt = Annotated[str | None, typer.Option(metavar="URL", help="Broker, mqtt://HOST[:PORT] or mqtts://HOST[:PORT].")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
-
-
 @app.callback()
 def common(
-    debug: Annotated[bool, typer.Option("--debug", help=f"Show tracebacks, as {_DEBUG}=1 does.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help=f"Show tracebacks, as {DEBUG}=1 does.")] = False,
 ) -> None:
     """Find beats and arrhythmias in ECG on the device, and tell who should know."""
     if debug:
-        os.environ[_DEBUG] = "1"
+        os.environ[DEBUG] = "1"
 
 
 @app.command(epilog="Example: ecg-edge replay 208 --data mitdb --annotations out --alerts alerts.jsonl")
@@ -100,10 +80,8 @@ def replay(
         typer.Option(parser=_speed, metavar="max|N", help="As fast as it goes, or N times real time (1 is live)."),
     ] = "max",
     model: Model = None,
-    annotations: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write beats and rhythms to DIR/RECORD.edge, for EC57 tools.")
-    ] = None,
-    alerts: Annotated[Path | None, typer.Option(metavar="FILE", help="Write alerts to FILE as JSON lines.")] = None,
+    annotations: Annotations = None,
+    alerts: Alerts = None,
     mqtt: Mqtt = None,
     config: ConfigFile = None,
     json: Json = False,
@@ -160,6 +138,9 @@ def version(json: Json = False) -> None:
     from edge.service import doctor as service  # noqa: PLC0415
 
     service.version(as_json=json)
+
+
+cli_serial.add_to(app)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from edge.cli_options import Alerts, Annotations, ConfigFile, Data, Json, Model, Mqtt
 from edge.errors import ConfigError
 
 
@@ -30,13 +31,6 @@ class EmulatedFormat(StrEnum):
     cyton = "cyton"
 
 
-class ModelName(StrEnum):
-    """The models that are shipped."""
-
-    cnn = "cnn"
-    lstm = "lstm"
-
-
 def add_to(app: typer.Typer) -> None:
     """Add the commands to an app."""
     app.command(epilog="Example: ecg-edge run --port /dev/ttyUSB0 --mqtt mqtt://localhost")(run)
@@ -46,7 +40,7 @@ def add_to(app: typer.Typer) -> None:
 
 def run(
     *,
-    config: Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Configuration, a TOML file.")] = None,
+    config: ConfigFile = None,
     port: Annotated[
         str | None,
         typer.Option(
@@ -62,17 +56,11 @@ def run(
         typer.Option(metavar="HZ", help="Sampling rate, of a board that does not say it or can change it."),
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for a port that is not there yet.")] = False,
-    model: Annotated[
-        ModelName | None, typer.Option(help="Model that classifies the beats; cnn unless --config says otherwise.")
-    ] = None,
-    annotations: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write beats and rhythms to DIR/BOARD.edge, for EC57 tools.")
-    ] = None,
-    alerts: Annotated[Path | None, typer.Option(metavar="FILE", help="Write alerts to FILE as JSON lines.")] = None,
-    mqtt: Annotated[
-        str | None, typer.Option(metavar="URL", help="Broker, mqtt://HOST[:PORT] or mqtts://HOST[:PORT].")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
+    model: Model = None,
+    annotations: Annotations = None,
+    alerts: Alerts = None,
+    mqtt: Mqtt = None,
+    json: Json = False,
 ) -> None:
     """Watch a board until Ctrl-C: find its beats and arrhythmias, and tell who should know.
 
@@ -97,7 +85,7 @@ def devices(
     *,
     probe: Annotated[bool, typer.Option(help="Listen to each for up to three seconds.")] = True,
     baud: Annotated[int, typer.Option(metavar="N", help="Line speed to listen at.")] = 115200,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
+    json: Json = False,
 ) -> None:
     """List the serial ports, their USB ids, and what the boards behind them send."""
     import msgspec  # noqa: PLC0415
@@ -111,7 +99,7 @@ def devices(
 def emulate(
     record: Annotated[str, typer.Argument(help="WFDB path without extension, or a MIT-BIH name.", show_default=False)],
     *,
-    data: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the record is looked up first.")] = None,
+    data: Data = None,
     format_: Annotated[EmulatedFormat, typer.Option("--format", help="What the board sends.")] = EmulatedFormat.native,
     link: Annotated[Path | None, typer.Option(metavar="PATH", help="Make a link to the pty here.")] = None,
     port: Annotated[str | None, typer.Option(metavar="PORT", help="Play on a real port instead of a pty.")] = None,
