@@ -145,10 +145,30 @@ def render(report: Report, per_record: bool = False) -> str:
     ]
     if report.without:
         lines += ["", f"without {', '.join(report.without)}", *_class_lines(report, report.without)]
-    lines += ["", *_table_lines(report.table)]
+    lines += ["", *table_lines(report.table)]
     if per_record:
-        lines += ["", *_record_lines(report.records)]
+        lines += ["", *record_lines(report.records)]
     return "\n".join(lines)
+
+
+def table_lines(table: Table) -> list[str]:
+    """Return a table of pairs as text."""
+    order = (*CLASSES, "O")
+    lines = ["reference in rows, found in columns, O: no beat", " " + "".join(f"{label.lower():>9}" for label in order)]
+    return lines + [label + "".join(f"{n:9,}" for n in row) for label, row in zip(order, table.tolist(), strict=True)]
+
+
+def record_lines(records: Iterable[RecordScore]) -> list[str]:
+    """Return a line of figures for each record."""
+    lines = ["record   beats missed  extra |     V      Se      +P |     S      Se      +P |     F      Se      +P"]
+    for record in records:
+        qrs = ec57.qrs(record.table)
+        line = f"{record.name:8}{qrs.tp + qrs.fn:6} {qrs.fn:6} {qrs.fp:6}"
+        for label in "VSF":
+            score = ec57.beat_class(record.table, label)
+            line += f" | {score.tp + score.fn:5}  {percent(score.se)}  {percent(score.ppv)}"
+        lines.append(line + ("  paced" if record.paced else ""))
+    return lines
 
 
 def percent(figure: float) -> str:
@@ -214,22 +234,4 @@ def _class_lines(report: Report, without: Sequence[str]) -> list[str]:
             f"  {percent(score.strict.f1)}   ({percent(low)} –{percent(high)})  {score.false_per_hour:8.2f}"
             f"    {percent(score.ec57.ppv)}  {percent(score.ec57.f1)}"
         )
-    return lines
-
-
-def _table_lines(table: Table) -> list[str]:
-    order = (*CLASSES, "O")
-    lines = ["reference in rows, found in columns, O: no beat", " " + "".join(f"{label.lower():>9}" for label in order)]
-    return lines + [label + "".join(f"{n:9,}" for n in row) for label, row in zip(order, table.tolist(), strict=True)]
-
-
-def _record_lines(records: Iterable[RecordScore]) -> list[str]:
-    lines = ["record   beats missed  extra |     V      Se      +P |     S      Se      +P |     F      Se      +P"]
-    for record in records:
-        qrs = ec57.qrs(record.table)
-        line = f"{record.name:8}{qrs.tp + qrs.fn:6} {qrs.fn:6} {qrs.fp:6}"
-        for label in "VSF":
-            score = ec57.beat_class(record.table, label)
-            line += f" | {score.tp + score.fn:5}  {percent(score.se)}  {percent(score.ppv)}"
-        lines.append(line + ("  paced" if record.paced else ""))
     return lines
