@@ -44,7 +44,6 @@ STAMP_US, STAMPS = 4, 1 << 22
 LOSS, CORRUPT = 0.05, 0.01
 MATCH_S = 0.15
 ALERT_RECORD, ALERT_SPEED = "208", 8.0
-RUN = "import edge.cli, edge.cli_serial as s; s.add_to(edge.cli.app); edge.cli.main()"
 BEATS = "NLRBAaJSVrFejnE/fQ"
 
 
@@ -237,7 +236,7 @@ def alert_latency(mitdb: Path, minutes: float) -> dict[str, float]:
     line = _Logged(Pty())
     board = NativeBoard(block.mv, source.stream.fs_hz, source.stream.leads, running=False)
     with _broker() as url, _subscribed(url) as received:
-        command = [sys.executable, "-c", RUN, "run", "--port", line.path, "--mqtt", url, "--json"]
+        command = [sys.executable, "-m", "edge.cli", "run", "--port", line.path, "--mqtt", url, "--json"]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=common.REPO) as watch:
             Emulator(board, line, speed=ALERT_SPEED).run()
             time.sleep(1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,9 +17,6 @@ from firmware_bridge.emulator import Emulator, Pty
 from firmware_bridge.torments import Torments
 
 FS_HZ = 360.0
-
-_START = "import edge.cli, edge.cli_serial as s; s.add_to(edge.cli.app); edge.cli.main()"
-COMMAND = [sys.executable, "-c", _START]
 
 
 @contextmanager

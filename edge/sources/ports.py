@@ -141,14 +141,13 @@ def open_port(device: str, baud: int) -> Port:
     SourceError
         If it cannot be opened; says why and what to do.
     """
-    own = {} if "://" in device else {"exclusive": True}
     try:
         if device.startswith(_SOCKET):
             return _SocketPort(device)
-        return _SerialPort(
-            serial.serial_for_url(device, baudrate=baud, timeout=_TIMEOUT_S, write_timeout=_TIMEOUT_S, **own)
-        )
-    except (OSError, ValueError) as error:  # serial.SerialException is an OSError
+        # pyserial's network ports know neither.
+        own = {} if "://" in device else {"exclusive": True, "write_timeout": _TIMEOUT_S}
+        return _SerialPort(serial.serial_for_url(device, baudrate=baud, timeout=_TIMEOUT_S, **own))
+    except (OSError, ValueError, NotImplementedError) as error:  # serial.SerialException is an OSError
         raise _explained(device, error) from error
 
 

@@ -151,6 +151,9 @@ class Reader(threading.Thread):
             except OSError:
                 # pyserial's words for it ("readiness to read but returned no data") help nobody.
                 self._tell(Gone(SourceError(self._settings.port, "unplugged", "waiting for it to come back")))
+            except Exception as error:  # whatever a driver does, the reader goes on
+                reason = f"unexpected {type(error).__name__}, {error}"
+                self._tell(Gone(SourceError(self._settings.port, reason, "trying again")))
             if self._understood:
                 backoff_s = _BACKOFF_S[0]
             self._stop_asked.wait(backoff_s)

@@ -14,9 +14,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from command import REPO, environment
+from command import COMMAND, environment
 from numpy.typing import NDArray
-from serial_bench import COMMAND
 
 from edge.messages import Gap, RPeak, Samples, SourceState, Stream
 from edge.sources import ports
@@ -170,7 +169,7 @@ def test_commands_are_obeyed(simulator: Path, firmware: Path, record: NDArray[np
 
 
 def test_run_watches_real_firmware(simulator: Path, firmware: Path, record: NDArray[np.uint16], tmp_path: Path) -> None:
-    user, pipe = environment(PYTHONPATH=str(REPO)), subprocess.PIPE
+    user, pipe = environment(), subprocess.PIPE
     with simulated(simulator, firmware, record, tmp_path, speed=8, seconds=40) as (port, simulation):
         command = [*COMMAND, "run", "--port", port, "--json", "--annotations", str(tmp_path)]
         with subprocess.Popen(command, env=user, stdout=pipe, stderr=pipe, text=True) as watch:

@@ -16,9 +16,9 @@ import msgspec
 import numpy as np
 import pytest
 from broker import Listener
-from command import REPO, environment
+from command import COMMAND, environment
 from numpy.typing import NDArray
-from serial_bench import COMMAND, running
+from serial_bench import running
 
 from edge.config import Config
 from edge.errors import SourceError
@@ -214,7 +214,7 @@ def test_no_board_is_said_at_the_broker_too(listener: Listener) -> None:
 def command(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         [*COMMAND, *arguments],
-        env=environment(PYTHONPATH=str(REPO)),
+        env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

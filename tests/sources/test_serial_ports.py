@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import serial
 from numpy.typing import NDArray
+from serial import rfc2217
 from serial_bench import FS_HZ, listen, running, states, whole
 
 from edge.errors import SourceError
@@ -163,3 +168,70 @@ def test_waiting_for_a_port_that_is_not_there_yet(signal: NDArray[np.float32], t
     assert "no such port" in str(states(messages)[0].reason)
     assert states(messages)[-1].ok
     assert len(whole(messages)) > FS_HZ / 2
+
+
+class NoisyPort:
+    """A line at the wrong speed; no machine without a UART has one."""
+
+    def __init__(self) -> None:
+        self.errors = 7
+
+    def read_some(self) -> bytes:
+        time.sleep(0.05)
+        self.errors += 40
+        return b"\xf8\x00\xe0\xfe\x80" * 8
+
+    def write(self, data: bytes) -> None:
+        pass
+
+    def framing_errors(self) -> int | None:
+        return self.errors
+
+    def close(self) -> None:
+        pass
+
+
+def test_framing_errors_tell_the_wrong_line_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports, "open_port", lambda device, baud: NoisyPort())
+    said = error_of("/dev/ttyUSB7", baud=9600)
+    assert "framing errors: the board does not send at 9600 baud" in said
+    assert said.startswith("/dev/ttyUSB7: ")
+
+
+@pytest.mark.filterwarnings("ignore:set(Daemon|Name):DeprecationWarning")  # of pyserial
+def test_rfc2217_serves_as_port(signal: NDArray[np.float32]) -> None:
+    line = Pty()
+    with (
+        running(make_board("native", signal, FS_HZ, ("MLII", "V1")), line),
+        socket.create_server(("127.0.0.1", 0)) as server,
+    ):
+        threading.Thread(target=serve_rfc2217, args=(server, line.path), daemon=True).start()
+        url = f"rfc2217://127.0.0.1:{server.getsockname()[1]}"
+        messages = listen(SerialSensor(Sensor(port=url)), 3)
+    assert len(whole(messages)) > FS_HZ
+    assert not any(isinstance(message, Gap) for message in messages)
+
+
+class WithoutModemLines(serial.Serial):
+    """A pty has none, and the server asks for them."""
+
+    cts = dsr = ri = cd = False
+
+    def _update_rts_state(self) -> None:
+        pass
+
+    _update_dtr_state = _update_rts_state
+
+
+def serve_rfc2217(server: socket.socket, path: str) -> None:
+    """Put a port on the network, as ser2net does."""
+    connection, _ = server.accept()
+    with connection, WithoutModemLines(path, timeout=0.02) as port, contextlib.suppress(OSError):
+        connection.settimeout(0.02)
+        there = SimpleNamespace(write=connection.sendall)
+        manager = rfc2217.PortManager(port, there)
+        while True:
+            if data := port.read(port.in_waiting or 1):
+                connection.sendall(b"".join(manager.escape(data)))
+            with contextlib.suppress(TimeoutError):
+                port.write(b"".join(manager.filter(connection.recv(1024))))
