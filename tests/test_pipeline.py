@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 import msgspec
 import numpy as np
 import pytest
+from front_end import cut
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edge.inference import BeatModel
-from edge.messages import Alert, Event, Gap, LabelledBeat, Quality, RPeak, Samples, Stream, Vitals
+from edge.messages import Alert, Event, Gap, LabelledBeat, Message, Quality, RPeak, Samples, Stream, Vitals
 from edge.pipeline import Pipeline
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -35,23 +36,8 @@ def a_stream(leads: int, fs_hz: float = 360) -> Stream:
     return Stream(name="test", fs_hz=fs_hz, leads=("MLII", "V1", "V5")[:leads], start_time=START)
 
 
-def run(pipeline: Pipeline, messages: Sequence[Samples | Gap]) -> list[Event]:
+def run(pipeline: Pipeline, messages: Sequence[Message]) -> list[Event]:
     return [event for message in messages for event in pipeline.push(message)] + pipeline.flush()
-
-
-def cut(mv: NDArray[np.float32], sizes: Sequence[int], gaps: Sequence[tuple[int, int]] = ()) -> list[Samples | Gap]:
-    """Cut a signal into blocks of the given sizes, in turn, with gaps at (start, n)."""
-    out: list[Samples | Gap] = []
-    at = turn = 0
-    for start, n in [*gaps, (len(mv), 0)]:
-        while at < start:
-            end = min(at + sizes[turn % len(sizes)], start)
-            out.append(Samples(start=at, mv=mv[at:end]))
-            at, turn = end, turn + 1
-        if n:
-            out.append(Gap(start=start, n=n, decided=start + n))
-            at = start + n
-    return out
 
 
 def as_bytes(events: Sequence[Event]) -> list[bytes]:

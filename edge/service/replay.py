@@ -30,9 +30,9 @@ from edge.sources.wfdb_record import open_record
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
 
-# At full speed numpy works best on much at once, up to what the processor's cache holds; at a pace this much is taken in
-# ten times a second.
+# At full speed numpy works best on much at once, up to what the processor's cache holds.
 _BLOCK_S = 40.0
+# At a pace this much is taken in ten times a second.
 _PACED_BLOCK_S = 0.1
 
 Progress = Callable[[Stream, int, Tally], None]

@@ -15,11 +15,11 @@ from edge.errors import SourceError
 from edge.sources.wfdb_record import WfdbRecord, find_record, open_record
 
 
-def write(folder: Path, name: str = "r", fmt: str = "16", n: int = 1000, leads: int = 2, fs: float = 360) -> Path:
+def write(folder: Path, name: str = "r", fmt: str = "16", n: int = 1000, leads: int = 2) -> Path:
     rng = np.random.default_rng(1)
     wfdb.wrsamp(
         name,
-        fs=fs,
+        fs=360,
         units=["mV"] * leads,
         sig_name=[f"L{i}" for i in range(leads)],
         p_signal=rng.normal(0, 0.5, (n, leads)).clip(-0.6, 0.6),
