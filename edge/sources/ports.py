@@ -97,6 +97,14 @@ def candidates(wanted: str, lister: Lister = list_ports) -> list[str]:
     return [wanted]
 
 
+def pinned(device: str, lister: Lister = list_ports) -> str:
+    """Return what finds the board at `device` again, and no other: its USB id, or else its path."""
+    ids = {port.device: usb_id(port) for port in lister()}
+    own = ids.get(device)
+    # Cheap bridges have no serial number: of two alike the path must tell them apart.
+    return own if own is not None and list(ids.values()).count(own) == 1 else device
+
+
 def _likelihood(port: PortInfo) -> tuple[bool, str]:
     return ((port.vid or 0, None) not in KNOWN_USB, port.device)
 

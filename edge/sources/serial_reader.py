@@ -37,9 +37,10 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class Gone(msgspec.Struct, frozen=True):
-    """The port cannot be opened or read, or what comes cannot be understood."""
+    """The port cannot be opened or read, or what comes cannot be understood; `others` are still to be tried."""
 
     error: SourceError
+    others: bool = False
 
 
 class Dropped(msgspec.Struct, frozen=True):
@@ -128,7 +129,8 @@ class Reader(threading.Thread):
         self._mailbox = mailbox
         self._lister = lister
         self._stop_asked = threading.Event()
-        self._turn = 0
+        self._wanted = settings.port
+        self._turn = self._n_devices = 0
         self._only: FormatName | None = None if settings.format == AUTO else settings.format
         self._options: BoardSettings = settings
         self._understood = False
@@ -147,7 +149,7 @@ class Reader(threading.Thread):
             try:
                 self._one_connection()
             except SourceError as error:
-                self._tell(Gone(error))
+                self._tell(Gone(error, others=self._turn < self._n_devices))
             except OSError:
                 # pyserial's words for it ("readiness to read but returned no data") help nobody.
                 self._tell(Gone(SourceError(self._settings.port, "unplugged", "waiting for it to come back")))
@@ -163,16 +165,17 @@ class Reader(threading.Thread):
         self._mailbox.put(news, time.monotonic())
 
     def _one_connection(self) -> None:
-        devices = ports.candidates(self._settings.port, self._lister)
+        devices = ports.candidates(self._wanted, self._lister)
+        self._n_devices = len(devices)
         device = devices[self._turn % len(devices)]
+        # Whichever of several ports turns out not to be a board, the next one is tried next time.
+        self._turn += 1
         port = ports.open_port(device, self._settings.baud)
         try:
             errors_before = port.framing_errors() or 0
             try:
                 board = self._recognise(port, device)
             except SourceError as error:
-                # Whichever of several ports turns out not to be a board, the next one is tried next time.
-                self._turn += 1
                 raise self._explained(error, device, (port.framing_errors() or 0) - errors_before) from error
             if board is not None:
                 self._listen(port, board)
@@ -208,8 +211,10 @@ class Reader(threading.Thread):
         return None
 
     def _accept(self, recognised: Recognised, device: str, port: ports.Port, now_s: float) -> None:
-        # After a break the same board is expected: no need to find out again.
+        # After a break the same board is expected: no need to find out again, and no other will do.
         self._only = recognised.format.name
+        if self._wanted == AUTO:
+            self._wanted, self._turn = ports.pinned(device, self._lister), 0
         measured_hz = recognised.description.fs_hz
         if self._only == "text" and measured_hz is not None and MIN_HZ <= measured_hz <= MAX_HZ:
             self._options = msgspec.structs.replace(self._options, rate_hz=measured_hz)

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from edge.errors import SourceError
 from edge.messages import Gap, Samples, SourceState, Stream
 from edge.sources import ports
 from edge.sources.assembly import Assembler
@@ -79,7 +78,7 @@ class SerialSensor:
                 assembler.counts["reconnects"] = self._connections - 1
                 self.found = news
             case Gone():
-                yield from self._gone(news.error, now_s)
+                yield from self._gone(news, now_s)
             case Stalled():
                 self._problem = f"{self._settings.port}: nothing has come for {news.seconds:.0f} s"
                 yield assembler.state(now_s, self._problem)
@@ -97,8 +96,9 @@ class SerialSensor:
                     self._problem = None
                     yield assembler.state(now_s)
 
-    def _gone(self, error: SourceError, now_s: float) -> Iterator[Live]:
-        if self._assembler.stream is None and not self._settings.wait:
+    def _gone(self, gone: Gone, now_s: float) -> Iterator[Live]:
+        error = gone.error
+        if self._assembler.stream is None and not self._settings.wait and not gone.others:
             raise error
         self._assembler.disconnected()
         self._damaged = (sum(self._damaged), 0)

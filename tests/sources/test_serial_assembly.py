@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -136,6 +137,14 @@ def test_another_rate_begins_another_stream() -> None:
     assert (out[0].fs_hz, bench.assembler.stream) == (500, out[0])
     assert isinstance(out[1], Samples)
     assert out[1].start == 0
+
+
+def test_another_board_begins_another_stream() -> None:
+    bench = Bench()
+    bench.send(0)
+    bench.assembler.disconnected()
+    bench.say(msgspec.structs.replace(description(), name="other"), 101)
+    assert [type(message) for message in bench.send(10, 101.1)] == [Stream, Samples]
 
 
 @pytest.mark.parametrize("fs_hz", [50.0, 99.9, 1001.0, 8000.0])

@@ -18,7 +18,7 @@ from serial import rfc2217
 from serial_bench import FS_HZ, listen, running, states, whole
 
 from edge.errors import SourceError
-from edge.messages import Gap, Samples
+from edge.messages import Gap, Samples, Stream
 from edge.sources import ports
 from edge.sources.sensor_settings import Sensor
 from edge.sources.serial_reader import Block, Dropped, Mailbox
@@ -63,12 +63,27 @@ def test_auto_passes_over_ports_that_are_no_board(signal: NDArray[np.float32]) -
     lister = lambda: [FakeUsb(silent.path), FakeUsb(line.path), FakeUsb("/dev/ttyS9", vid=None)]  # noqa: E731
     try:
         with running(make_board("native", signal, FS_HZ, ("MLII", "V1")), line):
-            messages = listen(SerialSensor(Sensor(wait=True), lister), 3.8)
+            messages = listen(SerialSensor(Sensor(), lister), 3.8)
     finally:
         noise.set()
         silent.close()
     assert "line speed is probably wrong" in str(states(messages)[0].reason)
     assert len(whole(messages)) > FS_HZ
+
+
+def test_auto_stays_with_the_board_it_found(signal: NDArray[np.float32]) -> None:
+    first, other = Pty(), Pty()
+    lister = lambda: [FakeUsb(first.path, serial_number="A"), FakeUsb(other.path, serial_number="B")]  # noqa: E731
+    with (
+        running(make_board("native", signal, FS_HZ, ("MLII", "V1")), first, torments=Torments(unplug_every_s=1.2)),
+        running(make_board("native", -signal, FS_HZ, ("MLII", "V1")), other),
+    ):
+        messages = listen(SerialSensor(Sensor(), lister), 2.8)
+    assert len([message for message in messages if isinstance(message, Stream)]) == 1
+    assert not states(messages)[-1].ok
+    # Another patient's samples are not this one's.
+    n = sum(len(message.mv) for message in messages if isinstance(message, Samples))
+    assert n < 1.3 * FS_HZ
 
 
 def test_what_does_not_fit_is_counted_and_said_once_there_is_room() -> None:

@@ -41,8 +41,9 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     modulo: int | None
 
     def same_signal(self, other: Description) -> bool:
-        """Whether samples of both may stand in one stream."""
-        return (self.fs_hz, self.leads, self.range_mv) == (other.fs_hz, other.leads, other.range_mv)
+        """Whether samples of both may stand in one stream: the same board, and it samples as before."""
+        mine = (self.name, self.fs_hz, self.leads, self.range_mv)
+        return mine == (other.name, other.fs_hz, other.leads, other.range_mv)
 
 
 class Block(msgspec.Struct, frozen=True, kw_only=True):
