@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from pathlib import Path
@@ -130,27 +129,3 @@ def test_text_board_in_real_time(signal: NDArray[np.float32]) -> None:
     assert (stream.fs_hz, len(stream.leads)) == (360, 2)
     assert len(whole(messages)) > 2 * FS_HZ
     assert not any(isinstance(message, Gap) for message in messages)
-
-
-def test_socket_serves_as_port(signal: NDArray[np.float32]) -> None:
-    board = make_board("native", signal[:3600], FS_HZ, ("MLII", "V1"))
-    wire = b"".join(packet for s in range(12) for packet in board.due(float(s)))
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve() -> None:
-            for part in (wire[: len(wire) // 2], wire[len(wire) // 2 :]):
-                connection, _ = server.accept()
-                connection.sendall(part)
-                time.sleep(0.3)
-                connection.close()
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        url = f"socket://127.0.0.1:{server.getsockname()[1]}"
-        messages = listen(SerialSensor(Sensor(port=url)), 20, thread)
-    got = whole(messages)
-    there = ~np.isnan(got[:, 0])
-    assert len(got) == 3600
-    # One block was cut in two by the break.
-    assert 0 <= np.count_nonzero(~there) <= 36
-    assert np.allclose(got[there], signal[:3600][there], atol=1e-6)
