@@ -224,7 +224,8 @@ class Publications:
         if self._anchor is None:
             return self._nominal(nominal_s)
         later_s = nominal_s - self._anchor.sample / self._stream.fs_hz
-        return self._anchor.time + timedelta(seconds=later_s / (1 + (self._anchor.drift_ppm or 0.0) * 1e-6))
+        true_s = later_s / (1 + (self._anchor.drift_ppm or 0.0) * 1e-6)
+        return (self._anchor.time + timedelta(seconds=true_s)).astimezone(UTC)
 
     def _nominal(self, seconds: float) -> datetime:
         return (self._stream.start_time + timedelta(seconds=seconds)).astimezone(UTC)
