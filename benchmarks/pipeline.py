@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 RUNS = 3
 STARTS = 7
-BLOCKS = {3600: "10 s, as a replay", 360: "1 s", 36: "0.1 s, as live"}
+BLOCKS = {14400: "40 s, as a replay", 360: "1 s", 36: "0.1 s, as live"}
 FIRST_PUSH = """
 import sys, time
 from edge import pipeline
