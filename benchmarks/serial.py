@@ -205,10 +205,10 @@ class _Logged:
     def read(self) -> bytes:
         return self._line.read()
 
-    def write(self, data: bytes, wait_s: float) -> bool:
+    def write(self, data: bytes, wait_s: float) -> int:
         now = time.monotonic()
         sent = self._line.write(data, wait_s)
-        for frame in self._decoder.push(data):
+        for frame in self._decoder.push(data[:sent]):
             if isinstance(frame, frames.SampleBlock):
                 self.ends.append(frame.counter + frame.n_samples)
                 self.times.append(now)

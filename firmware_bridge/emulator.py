@@ -15,6 +15,8 @@ from firmware_bridge.boards import Board
 from firmware_bridge.torments import Tormentor, Torments
 
 _TICK_S = 0.002
+# So often a board that waits for its reader looks whether it is to stop.
+_PATIENCE_S = 0.2
 
 
 class Line(Protocol):
@@ -31,8 +33,8 @@ class Line(Protocol):
     def read(self) -> bytes:
         """Return what the host has sent, without waiting."""
 
-    def write(self, data: bytes, wait_s: float) -> bool:
-        """Send; give up after `wait_s` if nobody takes it in. Return whether it was sent."""
+    def write(self, data: bytes, wait_s: float) -> int:
+        """Send; give up after `wait_s` if nobody takes it in. Return how many bytes were sent."""
 
     def unplug(self) -> None:
         """Vanish."""
@@ -93,17 +95,15 @@ class Pty:
         except BlockingIOError:
             return b""
 
-    def write(self, data: bytes, wait_s: float) -> bool:
-        """Send all or nothing, waiting until there is room."""
-        if self._fds is None:
-            return False
-        view = memoryview(data)
-        while view:
+    def write(self, data: bytes, wait_s: float) -> int:
+        """Send, waiting until there is room."""
+        sent = 0
+        while self._fds is not None and sent < len(data):
             if not select.select([], [self._fds[0]], [], wait_s)[1]:
-                return False
+                break
             with contextlib.suppress(BlockingIOError):
-                view = view[os.write(self._fds[0], view) :]
-        return True
+                sent += os.write(self._fds[0], data[sent:])
+        return sent
 
 
 def _open() -> tuple[int, int]:
@@ -141,10 +141,10 @@ class RealPort:
         data: bytes = self._port.read(4096)
         return data
 
-    def write(self, data: bytes, wait_s: float) -> bool:
+    def write(self, data: bytes, wait_s: float) -> int:
         """Send."""
         self._port.write_timeout = max(wait_s, 0.5)
-        return bool(self._port.write(data) == len(data))
+        return int(self._port.write(data))
 
     def unplug(self) -> None:
         """Close."""
@@ -178,17 +178,18 @@ class Emulator:
         self._torments = torments or Torments()
         self._tormentor = Tormentor(self._torments)
         self._rate = speed * (1 + self._torments.drift_ppm * 1e-6)
-        self._wait_s = 0.0 if speed == 1.0 else 5.0
+        self._patient = speed != 1.0
+        self._stop = threading.Event()
         self._plugged = True
         self.unsent = 0
 
     def run(self, stop: threading.Event | None = None) -> None:
         """Run until the board has sent everything or `stop` is set; the line stays open."""
-        stop = stop or threading.Event()
+        self._stop = stop or self._stop
         began_s = time.monotonic()
-        while not self._board.finished and not stop.is_set():
+        while not self._board.finished and not self._stop.is_set():
             self._tick((time.monotonic() - began_s) * self._rate)
-            stop.wait(_TICK_S)
+            self._stop.wait(_TICK_S)
 
     def _tick(self, board_s: float) -> None:
         self._replug(self._torments.plugged(board_s))
@@ -205,5 +206,7 @@ class Emulator:
 
     def _send(self, packets: list[bytes]) -> None:
         for packet in packets:
-            if not self._plugged or not self._line.write(packet, self._wait_s):
-                self.unsent += 1
+            rest = packet[self._line.write(packet, 0.0) :] if self._plugged else packet
+            while rest and self._plugged and self._patient and not self._stop.is_set():
+                rest = rest[self._line.write(rest, _PATIENCE_S) :]
+            self.unsent += bool(rest)
