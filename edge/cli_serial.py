@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edge.cli_options import Alerts, Annotations, ConfigFile, Data, Json, Model, Mqtt
 from edge.errors import ConfigError
+
+if TYPE_CHECKING:
+    from edge.config import Config
 
 
 class BoardFormat(StrEnum):
@@ -70,12 +73,12 @@ def run(
     from edge.service.wiring import Options, settings, with_sensor  # noqa: PLC0415
 
     sensor = {"port": port, "baud": baud, "format": format_ and format_.value, "rate_hz": rate, "wait": wait or None}
-    options = Options(
-        config=with_sensor(settings(config, model=model, mqtt_url=mqtt), sensor),
-        annotations=annotations,
-        alerts=alerts,
-    )
-    raise typer.Exit(service.run(options, as_json=json))
+
+    def read() -> Config:
+        return with_sensor(settings(config, model=model, mqtt_url=mqtt), sensor)
+
+    options = Options(config=read(), annotations=annotations, alerts=alerts)
+    raise typer.Exit(service.run(options, as_json=json, read=read))
 
 
 def devices(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-pytest_plugins = ("broker", "command")
+pytest_plugins = ("broker", "command", "service_manager")
 
 REPO = Path(__file__).resolve().parent.parent
 

@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import msgspec
 
+from edge.config import Config
 from edge.errors import EcgEdgeError, SourceError
 from edge.inference import BeatModel, runtime_name
-from edge.messages import Event, Gap, Samples, SourceState, Stream
-from edge.pipeline import Pipeline
+from edge.messages import Gap, Samples, SourceState, Stream
+from edge.service.health import Health, load_model
+from edge.service.notify import Notifier
 from edge.service.progress import ProgressLine
-from edge.service.replay import EXIT_FAILED, Progress, stop_on_signal
-from edge.service.summary import Summary, Tally
+from edge.service.replay import EXIT_FAILED, Progress
+from edge.service.signals import Asked, listening
+from edge.service.summary import Summary
 from edge.service.table import table
+from edge.service.watch import Watch
 from edge.service.wiring import Options, model_info, sinks
 from edge.sinks import Sink
 from edge.sinks.fanout import Fanout
 from edge.sources.serial_sensor import SerialSensor
 
 Report = Callable[[EcgEdgeError | str], None]
+Reread = Callable[[], Config | None]
+"""Reads the configuration again if that was asked for, else returns None; may raise `EcgEdgeError`."""
+
+# Sections whose change a running watch takes up.
+_RELOADED = ("rhythm", "alarms")
 
 
 class LiveRun:
@@ -40,6 +51,12 @@ class LiveRun:
         Told of everything that goes wrong, as it does.
     progress : callable, optional
         Told after every block.
+    notifier : Notifier, optional
+        The service manager.
+    health : Health, optional
+        Looks at the machine.
+    reread : callable, optional
+        Asked after every message for a new configuration.
     """
 
     def __init__(
@@ -50,13 +67,19 @@ class LiveRun:
         *,
         report: Report,
         progress: Progress | None = None,
+        notifier: Notifier | None = None,
+        health: Health | None = None,
+        reread: Reread | None = None,
     ) -> None:
-        self._options = options
+        self._settings = options.config
         self._model = model
         self._sinks = Fanout(sinks, report)
         self._report = report
         self._progress = progress
-        self._watch: _Watch | None = None
+        self._notifier = notifier or Notifier()
+        self._health = health or Health()
+        self._reread = reread
+        self._watch: Watch | None = None
         self._reason: str | None = None
         self.summaries: list[Summary] = []
 
@@ -66,12 +89,15 @@ class LiveRun:
         try:
             for message in sensor.messages(stop):
                 self._take(message)
+                self._notifier.alive()
+                self._change_settings()
         except SourceError as error:
             failure = error
             self._report(error)
         except BaseException:
             self._end("failed", None)
             raise
+        self._notifier.stopping(str(failure or "stopping"))
         self._end(failure.reason if failure else "stopped", failure)
         return failure
 
@@ -84,6 +110,8 @@ class LiveRun:
             case Samples() | Gap():
                 assert self._watch is not None  # noqa: S101  # a stream comes before its samples
                 self._watch.take(message)
+                if self._reason is None:
+                    self._notifier.ready(self._all_is_well(self._watch))
                 if self._progress is not None:
                     self._progress(self._watch.stream, self._watch.n_samples, self._watch.tally)
 
@@ -96,19 +124,49 @@ class LiveRun:
         what = f"{stream.fs_hz:g} Hz, leads {', '.join(stream.leads)}"
         for note in stream.notes:
             self._report(f"{stream.name}: {note}; {what}")
-        settings = self._options.config
-        pipeline = Pipeline(stream, self._model, rhythm=settings.rhythm, alarms=settings.alarms)
         self._sinks.open(stream)
-        self._watch = _Watch(stream, pipeline, self._sinks)
+        self._watch = Watch(stream, self._model, self._settings, self._sinks)
 
     def _tell(self, state: SourceState) -> None:
+        """Say what is wrong, with the source and with this machine, wherever it can be said."""
+        problems = (state.reason, *self._health.problems(), *map(str, self._sinks.errors))
+        reason = "; ".join(filter(None, problems)) or None
         if self._watch is not None:
-            self._sinks.write(state)
-        elif state.reason is not None:
-            self._sinks.announce(state.reason)
-        if state.reason != self._reason:
-            self._reason = state.reason
-            self._report(state.reason or "all is well again")
+            self._sinks.write(msgspec.structs.replace(state, reason=reason))
+        elif reason is not None:
+            self._sinks.announce(reason)
+        if reason != self._reason:
+            self._reason = reason
+            self._report(reason or "all is well again")
+        # Everybody who can be told has been told: being without samples is then a state like any other.
+        if reason is not None:
+            self._notifier.ready(reason)
+
+    def _change_settings(self) -> None:
+        """Take up a changed configuration, as far as that goes without a restart."""
+        try:
+            settings = self._reread() if self._reread is not None else None
+        except EcgEdgeError as error:
+            self._report(f"{error}; the configuration stays as it was")
+            self._notifier.reloading()
+            self._notifier.ready(f"{error}; the configuration stays as it was")
+            return
+        if settings is None:
+            return
+        self._notifier.reloading()
+        before, self._settings = self._settings, settings
+        changed = [name for name in settings.__struct_fields__ if getattr(settings, name) != getattr(before, name)]
+        if self._watch is not None and set(changed) & set(_RELOADED):
+            self._watch.change_rules(settings)
+        self._report(f"configuration read again; changed: {', '.join(changed) or 'nothing'}")
+        if later := [name for name in changed if name not in _RELOADED]:
+            self._report(f"{', '.join(later)}: takes effect after a restart")
+        self._notifier.ready(self._reason or "configuration read again")
+
+    @staticmethod
+    def _all_is_well(watch: Watch) -> str:
+        rate = "" if watch.hr_bpm is None else f", {watch.hr_bpm:.0f} beats/min"
+        return f"watching {watch.stream.name}, {watch.stream.fs_hz:g} Hz{rate}"
 
     def _end(self, reason: str, failure: SourceError | None) -> None:
         watch, self._watch = self._watch, None
@@ -130,34 +188,7 @@ class LiveRun:
         )
 
 
-class _Watch:
-    """One stream on its way through the pipeline."""
-
-    def __init__(self, stream: Stream, pipeline: Pipeline, sinks: Fanout) -> None:
-        self.stream = stream
-        self.tally = Tally(stream)
-        self.n_samples = 0
-        self.began_s = time.monotonic()
-        self._pipeline = pipeline
-        self._sinks = sinks
-
-    def take(self, message: Samples | Gap) -> None:
-        """Take samples, or the news that some were lost, through the pipeline into the sinks."""
-        self._give(self._pipeline.push(message))
-        self._sinks.write(message)
-        self.n_samples = message.end if isinstance(message, Samples) else message.start + message.n
-
-    def flush(self) -> None:
-        """Give the sinks what the pipeline still holds."""
-        self._give(self._pipeline.flush())
-
-    def _give(self, events: Iterable[Event]) -> None:
-        for event in events:
-            self.tally.add(event)
-            self._sinks.write(event)
-
-
-def run(options: Options, *, as_json: bool = False) -> int:
+def run(options: Options, *, as_json: bool = False, read: Callable[[], Config] | None = None) -> int:
     """Watch the board the configuration names until Ctrl-C, and say what was found.
 
     Parameters
@@ -166,11 +197,13 @@ def run(options: Options, *, as_json: bool = False) -> int:
         What is asked for.
     as_json : bool
         Whether to print one JSON object a stream instead of lines and a table.
+    read : callable, optional
+        Reads the configuration again, for SIGHUP.
 
     Returns
     -------
     int
-        The command's exit code: 0 after Ctrl-C, which is how a watch ends.
+        The command's exit code: 0 after Ctrl-C or SIGTERM, which is how a watch ends.
     """
     progress = ProgressLine(sys.stderr)
 
@@ -178,10 +211,20 @@ def run(options: Options, *, as_json: bool = False) -> int:
         progress.clear()
         print(f"ecg-edge: {error}", file=sys.stderr, flush=True)
 
-    with BeatModel.load(options.config.model.name) as model, stop_on_signal() as stop:
+    chosen, problem = load_model(options.config.model.name)
+    with chosen as model, listening(report) as asked:
         outputs = sinks(options, model, console=None if as_json else sys.stdout, before_line=progress.clear)
-        live = LiveRun(options, model, outputs, report=report, progress=progress)
-        failure = live.run(SerialSensor(options.config.sensor), stop)
+        live = LiveRun(
+            options,
+            model,
+            outputs,
+            report=report,
+            progress=progress,
+            notifier=Notifier.from_environment(),
+            health=Health(_folders(options), [problem] if problem else []),
+            reread=_reread(asked, read),
+        )
+        failure = live.run(SerialSensor(options.config.sensor), asked.stop)
         progress.clear()
         if as_json:
             for summary in live.summaries:
@@ -189,3 +232,15 @@ def run(options: Options, *, as_json: bool = False) -> int:
         elif live.summaries:
             print(table(live.summaries))
     return EXIT_FAILED if failure is not None or any(summary.errors for summary in live.summaries) else 0
+
+
+def _reread(asked: Asked, read: Callable[[], Config] | None) -> Reread:
+    return lambda: read() if read is not None and asked.take_reload() else None
+
+
+def _folders(options: Options) -> list[Path]:
+    """Return where this run writes."""
+    state = [Path(folder) for folder in os.environ.get("STATE_DIRECTORY", "").split(":") if folder]
+    files = [options.annotations, options.alerts and options.alerts.absolute().parent]
+    # A folder that is yet to be made is made by the sink that writes into it.
+    return [*state, *(folder for folder in files if folder is not None and folder.is_dir())]

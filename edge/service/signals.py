@@ -1,0 +1,79 @@
+"""What signals ask of a service: SIGTERM and Ctrl-C to end, SIGHUP to read its configuration again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+STOP_WITHIN_S = 5.0
+"""So soon after SIGTERM the process has ended, whatever a broker or a board does."""
+
+# Leaves the interpreter time to end.
+_DEADLINE_S = STOP_WITHIN_S - 0.5
+EXIT_CUT_SHORT = 1
+
+
+class Asked:
+    """What was asked for so far.
+
+    Attributes
+    ----------
+    stop : threading.Event
+        Set once the service is to end.
+    """
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self._reload = threading.Event()
+
+    def take_reload(self) -> bool:
+        """Whether the configuration is to be read again; asks once."""
+        if not self._reload.is_set():
+            return False
+        self._reload.clear()
+        return True
+
+    def ask_reload(self) -> None:
+        """Ask for the configuration to be read again."""
+        self._reload.set()
+
+
+@contextmanager
+def listening(report: Callable[[str], None]) -> Iterator[Asked]:
+    """Turn signals into words; a second SIGTERM or Ctrl-C kills.
+
+    Whoever sends SIGTERM (a service manager, a shutdown) does not wait: what has not ended by itself `STOP_WITHIN_S`
+    later is cut short. What was written to files by then stays.
+
+    Parameters
+    ----------
+    report : callable
+        Told before it is cut short.
+    """
+    asked = Asked()
+    over = threading.Event()
+
+    def cut_short() -> None:
+        if not over.wait(_DEADLINE_S):
+            report(f"not everything could be finished within {STOP_WITHIN_S:g} s")
+            os._exit(EXIT_CUT_SHORT)
+
+    def ask(number: int, _frame: FrameType | None) -> None:
+        asked.stop.set()
+        for caught in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(caught, before[caught])
+        if number == signal.SIGTERM:
+            threading.Thread(target=cut_short, name="deadline", daemon=True).start()
+
+    before = {caught: signal.signal(caught, ask) for caught in (signal.SIGINT, signal.SIGTERM)}
+    before[signal.SIGHUP] = signal.signal(signal.SIGHUP, lambda *_: asked.ask_reload())
+    try:
+        yield asked
+    finally:
+        over.set()
+        for caught, handler in before.items():
+            signal.signal(caught, handler)

@@ -1,0 +1,318 @@
+"""The service for months: ready, watched, stopped, reloaded, and what it says when something is wrong."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import jsonschema
+import msgspec
+import numpy as np
+import pytest
+from broker import Listener, Mosquitto
+from command import COMMAND, environment
+from numpy.typing import NDArray
+from serial_bench import running
+from service_manager import Manager
+
+import edge.inference
+from edge.config import Config
+from edge.errors import ModelError
+from edge.inference import BeatModel
+from edge.messages import Alert, Gap, LabelledBeat, Message, Samples, Stream, Vitals
+from edge.service.health import LEAST_FREE, Health, load_model, writable
+from edge.service.notify import Notifier
+from edge.service.run import LiveRun
+from edge.service.signals import STOP_WITHIN_S
+from edge.service.watch import Watch
+from edge.service.wiring import Options, model_info, mqtt_sink
+from edge.sinks.fanout import Fanout
+from edge.sinks.payloads import schema
+from edge.sources.sensor_settings import Sensor
+from edge.sources.serial_sensor import SerialSensor
+from firmware_bridge.boards import NativeBoard
+from firmware_bridge.emulator import Pty
+
+FS_HZ = 360.0
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[BeatModel]:
+    with BeatModel.load("cnn") as model:
+        yield model
+
+
+@contextmanager
+def service(manager: Manager, *arguments: str | Path, **env: str) -> Iterator[subprocess.Popen[str]]:
+    told = {"NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": "3000000"}
+    command = [*COMMAND, "run", *map(str, arguments)]
+    process = subprocess.Popen(
+        command, env=environment(**told, **env), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def board(toy_ecg: NDArray[np.float32], tmp_path: Path) -> Iterator[Path]:
+    """A board that plays for as long as anybody listens; the path of its port."""
+    link = tmp_path / "tty"
+    with running(NativeBoard(toy_ecg, FS_HZ, ("MLII",)), Pty(link), speed=4):
+        yield link
+
+
+def test_ready_when_samples_flow_watched_and_stopped(manager: Manager, board: Path, tmp_path: Path) -> None:
+    alerts = tmp_path / "alerts.jsonl"
+    with service(manager, "--port", board, "--alerts", alerts, "--json") as process:
+        manager.wait_for("READY")
+        assert manager.of("STATUS")[0].startswith("watching emulated, 360 Hz")
+        manager.wait_for("WATCHDOG", 4)
+        manager.wait_for("STATUS", text="beats/min")
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=STOP_WITHIN_S + 5)
+    assert process.returncode == 0, err
+    assert manager.of("STOPPING") == ["1"]
+    assert sum(msgspec.json.decode(out)["beats"].values()) > 10
+    assert all(msgspec.json.decode(line)["phase"] for line in alerts.read_bytes().splitlines())
+
+
+def test_ready_without_a_board_once_the_reason_is_published(manager: Manager, listener: Listener) -> None:
+    with service(manager, "--port", "/dev/ttyNONE", "--wait", "--mqtt", listener.url) as process:
+        manager.wait_for("READY")
+        published = listener.of("status")
+        listener.wait_for(lambda: "degraded" in listener.states())
+        assert "no such port" in manager.of("STATUS")[0]
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=STOP_WITHIN_S + 5)
+    assert process.returncode == 0
+    for status in (*published, *listener.of("status")):
+        jsonschema.validate(status.json, schema("status"))
+
+
+def test_sigterm_is_obeyed_although_the_broker_has_gone_silent(
+    manager: Manager, mosquitto: Mosquitto, board: Path
+) -> None:
+    with service(manager, "--port", board, "--mqtt", mosquitto.url) as process:
+        manager.wait_for("STATUS", text="beats/min")
+        assert mosquitto._process is not None
+        mosquitto._process.send_signal(signal.SIGSTOP)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGTERM)
+        try:
+            # Acknowledgements alone are waited for twice as long.
+            process.communicate(timeout=STOP_WITHIN_S + 2)
+        finally:
+            mosquitto._process.send_signal(signal.SIGCONT)
+    assert process.returncode is not None
+
+
+def test_the_watchdog_starves_while_the_work_hangs(
+    model: BeatModel, manager: Manager, board: Path, tmp_path: Path
+) -> None:
+    class Stuck:
+        where = ""
+        since = until = 0.0
+
+        def open(self, stream: Stream) -> None: ...
+
+        def write(self, message: Message) -> None:
+            if isinstance(message, Samples) and message.end > 720 and not self.since:
+                self.since = time.monotonic()
+                time.sleep(1.5)
+                self.until = time.monotonic()
+
+        def close(self, reason: str) -> None: ...
+
+    stop, stuck = threading.Event(), Stuck()
+    live = LiveRun(Options(), model, [stuck], report=lambda _: None, notifier=Notifier(manager.address, 0.3))
+    threading.Timer(5.0, stop.set).start()
+    live.run(SerialSensor(Sensor(port=str(board))), stop)
+    manager.wait_for("STOPPING")
+    fed = [at for at, words in manager.told if "WATCHDOG" in words]
+    assert stuck.since and any(at < stuck.since for at in fed) and any(at > stuck.until for at in fed)
+    assert not [at for at in fed if stuck.since + 0.05 < at < stuck.until]
+
+
+def test_sighup_takes_up_rules_and_refuses_nonsense(manager: Manager, board: Path, tmp_path: Path) -> None:
+    config, alerts = tmp_path / "edge.toml", tmp_path / "alerts.jsonl"
+    before = f'[sensor]\nport = "{board}"\n'
+    config.write_text(before)
+    with service(manager, "--config", config, "--alerts", alerts) as process:
+        manager.wait_for("READY")
+        config.write_text(before + "[rhythm]\ntachycardia_bpm = 80\n[mqtt]\nwaveform = true\n")
+        process.send_signal(signal.SIGHUP)
+        manager.wait_for("READY", 2)
+        config.write_text(before + "[rhythm]\ntachicardia_bpm = 30\n")
+        process.send_signal(signal.SIGHUP)
+        manager.wait_for("READY", 3)
+        deadline_s = time.monotonic() + 30
+        while b'"tachycardia"' not in alerts.read_bytes() and time.monotonic() < deadline_s:
+            time.sleep(0.2)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=STOP_WITHIN_S + 5)
+    assert process.returncode == 0, err
+    assert manager.of("RELOADING") == ["1", "1"]
+    assert "configuration read again; changed: rhythm, mqtt" in err
+    assert "mqtt: takes effect after a restart" in err
+    assert "rhythm.tachicardia_bpm: no such key; the configuration stays as it was" in err
+    assert b'"tachycardia"' in alerts.read_bytes()
+
+
+class Notebook:
+    where = ""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+
+    def open(self, stream: Stream) -> None: ...
+
+    def write(self, message: Message) -> None:
+        self.messages.append(message)
+
+    def close(self, reason: str) -> None: ...
+
+
+@pytest.mark.parametrize("fs_hz", [360.0, 250.0])
+def test_other_rules_midway_keep_numbers_and_counts(
+    model: BeatModel, toy_ecg: NDArray[np.float32], fs_hz: float
+) -> None:
+    stream = Stream(name="bed-3", fs_hz=fs_hz, leads=("MLII",), start_time=datetime.now(UTC))
+    found: list[Notebook] = []
+    for change_at in (None, 36_000):
+        notebook = Notebook()
+        fanout = Fanout([notebook], report=lambda error: None)
+        fanout.open(stream)
+        watch = Watch(stream, model, Config(), fanout)
+        for start in range(0, len(toy_ecg), 720):
+            if start == change_at:
+                watch.change_rules(Config())
+            if start == 72_000:
+                watch.take(Gap(decided=start + 720, start=start, n=720))
+            else:
+                watch.take(Samples(start=start, mv=toy_ecg[start : start + 720]))
+        watch.flush()
+        found.append(notebook)
+    plain, changed = ({m.sample for m in n.messages if isinstance(m, LabelledBeat)} for n in found)
+    # Resampled anew a peak may lie a sample beside, and in a notched QRS the other notch may be the higher one.
+    assert len(plain) == pytest.approx(len(changed), abs=2)
+    odd = [at for at in plain if not set(range(at - 2, at + 3)) & changed]
+    assert len(odd) <= 0.01 * len(plain)
+    vitals = [m for m in found[1].messages if isinstance(m, Vitals)]
+    totals = [sum(v.beats.values()) for v in vitals]
+    assert totals == sorted(totals)
+    assert totals[-1] >= len(changed) - 3
+    alerts = [m for m in found[1].messages if isinstance(m, Alert)]
+    for number in {alert.number for alert in alerts}:
+        phases = [alert.phase for alert in alerts if alert.number == number]
+        assert (phases[0], phases[-1]) == ("onset", "end")
+        assert set(phases[1:-1]) <= {"update"}
+    assert any(alert.onset > 36_000 and alert.strip and alert.strip.start > 36_000 for alert in alerts)
+    events = [m.decided for m in found[1].messages if isinstance(m, LabelledBeat | Vitals)]
+    assert events == sorted(events)
+
+
+def test_what_is_wrong_here_is_told_with_the_status(
+    model: BeatModel, listener: Listener, board: Path, tmp_path: Path
+) -> None:
+
+    settings = Config(mqtt=msgspec.structs.replace(Config().mqtt, url=listener.url))
+    stop, said = threading.Event(), list[str]()
+    health = Health([tmp_path / "gone"], ["model cnn: missing; lstm is used instead"])
+    live = LiveRun(
+        Options(config=settings),
+        model,
+        [mqtt_sink(settings, model_info(model))],
+        report=lambda error: said.append(str(error)),
+        health=health,
+    )
+    threading.Timer(4.0, stop.set).start()
+    live.run(SerialSensor(Sensor(port=str(board))), stop)
+    reasons = [str(status.json["reason"]) for status in listener.of("status")]
+    told = next(reason for reason in reasons if "lstm is used instead" in reason)
+    assert "no such file or directory" in told
+    assert told in said
+
+
+def test_a_clock_that_is_set_is_told_for_a_while() -> None:
+    now_s, wall_s = 0.0, 1e9
+    health = Health(wall_s=lambda: wall_s + now_s, now_s=lambda: now_s)
+    assert health.problems() == ()
+    now_s, wall_s = 10.0, wall_s + 86_400
+    assert health.problems() == ("clock was set forward by 86400 s",)
+    now_s, wall_s = 20.0, wall_s - 2 * 86_400
+    assert health.problems() == ("clock was set back by 172800 s",)
+    now_s, wall_s = 100.0, wall_s + 0.1
+    assert len(health.problems()) == 1
+    now_s = 1000.0
+    assert health.problems() == ()
+
+
+@contextmanager
+def small_disk(folder: Path, size: str, *options: str) -> Iterator[Path]:
+    if os.geteuid() != 0:
+        pytest.skip("needs root to mount a small disk")
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", ",".join((f"size={size}", *options)), "tmpfs", folder],
+        capture_output=True,
+        check=False,
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"cannot mount here: {mounted.stderr.decode().strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def test_a_full_and_a_read_only_disk_are_told(tmp_path: Path) -> None:
+    assert writable(tmp_path) is None
+    assert "no such file" in (writable(tmp_path / "gone") or "")
+    with small_disk(tmp_path / "full", f"{LEAST_FREE // 2}") as folder:
+        assert (writable(folder) or "").startswith("disk full: 17 MB left in")
+    with small_disk(tmp_path / "fixed", "64m", "ro") as folder:
+        assert (writable(folder) or "").endswith("cannot be written to")
+
+
+def test_a_full_disk_stops_a_file_but_not_the_watch(manager: Manager, board: Path, tmp_path: Path) -> None:
+    with (
+        small_disk(tmp_path / "full", "4k") as folder,
+        service(manager, "--port", board, "--alerts", folder / "alerts.jsonl", "--json") as process,
+    ):
+        told = manager.wait_for("STATUS", text="disk full")
+        time.sleep(1)
+        assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=STOP_WITHIN_S + 5)
+    assert "0 MB left" in told
+    assert sum(msgspec.json.decode(out)["beats"].values()) > 5
+
+
+def test_another_model_stands_in_for_a_broken_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "models"
+    shutil.copytree(edge.inference.models_dir(), folder)
+    monkeypatch.setattr(edge.inference, "models_dir", lambda: folder)
+    monkeypatch.setattr("edge.service.health.model_names", edge.inference.model_names)
+    model, problem = load_model("cnn")
+    assert (model.name, problem) == ("cnn", None)
+    damaged = folder / "cnn.tflite"
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    model, problem = load_model("cnn")
+    assert model.name == "lstm"
+    assert problem is not None
+    assert problem.startswith("model cnn: file has sha256")
+    assert problem.endswith("lstm is used instead")
+    (folder / "lstm.tflite").unlink()
+    with pytest.raises(ModelError, match="cnn"):
+        load_model("cnn")
