@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 SHAPE_NAMES = (
-    "qrs_match",  # cosine of slopes with the most usual shape, over the QRS
-    "qrs_match_last",  # with the beat before
-    "qrs_match_best",  # with the best of the shapes seen
+    "qrs_angle",  # between the slopes and those of the most usual shape, over the QRS, rad; 0 is the same shape
+    "qrs_angle_last",  # with the beat before
+    "qrs_angle_best",  # with the best of the shapes seen
     "qrs_share",  # how usual that best one is, 0 to 1
-    "p_match",  # as qrs_match, over the PR segment
-    "t_match",  # over ST and T
-    "p_usual",  # p_match of the beats before, on average: low where there are no P waves
+    "p_angle",  # as qrs_angle, over the PR segment
+    "t_angle",  # over ST and T
+    "p_usual",  # mean cosine instead of p_angle's, of the beats before: low where there are no P waves
     "p_power",  # log of slope power over the PR segment, against that of the QRS
     "p_change",  # against the most usual shape's PR segment
     "t_power",
@@ -108,19 +108,19 @@ class Shapes:
         self._last = slope
         if not cosines:
             self._shapes.append(_Shape(slope))
-            return [1.0, last, 1.0, 1.0, 0.5, 0.5, 0.5, here["pr"] - here["qrs"], 0.0, here["t"] - here["qrs"]]
+            return [0.0, _angle(last), 0.0, 1.0, 1.0, 1.0, 0.5, here["pr"] - here["qrs"], 0.0, here["t"] - here["qrs"]]
         counts = [shape.count for shape in self._shapes]
         usual, best = counts.index(max(counts)), cosines.index(max(cosines))
         norm = self._shapes[usual].slope
         p_usual, p_match = self._p_usual, _cosine(slope, norm, _PR)
         self._p_usual += 0.05 * (p_match - p_usual)
         features = [
-            cosines[usual],
-            last,
-            cosines[best],
+            _angle(cosines[usual]),
+            _angle(last),
+            _angle(cosines[best]),
             counts[best] / sum(counts) if cosines[best] > _SAME else 0.0,
-            p_match,
-            _cosine(slope, norm, _T),
+            _angle(p_match),
+            _angle(_cosine(slope, norm, _T)),
             p_usual,
             here["pr"] - here["qrs"],
             here["pr"] - _power(norm, "pr"),
@@ -152,6 +152,11 @@ def _cosine(a: NDArray[np.float32], b: NDArray[np.float32], part: slice) -> floa
     first, second = a[part].ravel(), b[part].ravel()
     norms = float(np.dot(first, first)) * float(np.dot(second, second))
     return float(np.dot(first, second)) / math.sqrt(norms + _TINY)
+
+
+def _angle(cosine: float) -> float:
+    """Return the angle: unlike the cosine it tells 0.99 from 0.95 as clearly as 0.4 from 0."""
+    return math.acos(min(max(cosine, -1.0), 1.0))
 
 
 def _widths(slope: NDArray[np.float32]) -> list[float]:

@@ -23,19 +23,26 @@ TIMING_NAMES = (
     "prev_over_usual",  # usual: median of the last 256
     "usual_over_steady",
     "recent_over_steady",
+    "prev_over_pause",  # pause: 90th percentile of the last 48
+    "prev_over_longest",  # longest: 95th percentile of the last 256
     "largest_drop",  # most negative change from one RR to the next in the last 64
-    "irregularity",  # mean absolute change from one RR to the next over the last 8, all changes as logarithms
+    "irregularity",  # log of the mean absolute change from one log RR to the next over the last 8
     "irregularity_long",  # over the last 32
-    "irregularity_usual",  # their median: ectopic beats now and then leave it, atrial fibrillation does not
-    "irregularity_every_other",  # median change from one RR to the next but one: low in bigeminy
-    "prev_surprise",  # prev_over_long in units of the usual irregularity
+    "irregularity_usual",  # of their median: ectopic beats now and then leave it, atrial fibrillation does not
+    "irregularity_every_other",  # of the median change from one RR to the next but one: low in bigeminy
+    "prev_surprise",  # prev_over_long in units of the usual irregularity, limited
     "prev_rank",  # share of the last 48 that were shorter
 )
 
 _NEUTRAL_S = 0.8
 """RR taken where nothing is known yet: 75/min."""
-_SHORTEST_S, _LONGEST_S = 0.15, 2.0
-"""What an interval is clipped to; the longest is also what stands for no beat within the wait."""
+_SHORTEST_S = 0.15
+_STEADY = 0.01
+"""Change of log RR that is as good as none, at the resolution of samples."""
+_SURPRISE = 8.0
+"""Where a surprise is total; beyond it differences mean nothing."""
+LONGEST_S = 2.0
+"""What intervals are clipped to; also what stands for no beat within the wait."""
 
 
 class _Horizon:
@@ -82,7 +89,7 @@ class Timing:
         unknown = math.log(_NEUTRAL_S) if next_s is None else _log(next_s)
         recent = self._recent.at(0.5, unknown)
         before = recent if prev_s is None else _log(prev_s)
-        after = _log(_LONGEST_S if next_s is None else next_s)
+        after = _log(LONGEST_S if next_s is None else next_s)
         features = self._intervals(before, after, recent) + self._irregularity(before, recent)
         if prev_s is not None:
             self._remember(before)
@@ -110,6 +117,8 @@ class Timing:
             before - usual,
             usual - steady,
             recent - steady,
+            before - self._long.at(0.9, recent),
+            before - self._steady.at(0.95, recent),
         ]
 
     def _irregularity(self, before: float, recent: float) -> list[float]:
@@ -118,11 +127,11 @@ class Timing:
         ordered = self._long.ordered
         return [
             min(steps, default=0.0),
-            _mean_size(steps[-8:]),
-            _mean_size(steps[-32:]),
-            usual,
-            self._others.at(0.5, 0.0),
-            (before - self._long.at(0.5, recent)) / (usual + 0.03),
+            _log_size(_mean_size(steps[-8:])),
+            _log_size(_mean_size(steps[-32:])),
+            _log_size(usual),
+            _log_size(self._others.at(0.5, 0.0)),
+            math.tanh((before - self._long.at(0.5, recent)) / (usual + 0.03) / _SURPRISE),
             bisect.bisect_left(ordered, before) / len(ordered) if ordered else 0.5,
         ]
 
@@ -138,7 +147,11 @@ class Timing:
 
 
 def _log(rr_s: float) -> float:
-    return math.log(min(max(rr_s, _SHORTEST_S), _LONGEST_S))
+    return math.log(min(max(rr_s, _SHORTEST_S), LONGEST_S))
+
+
+def _log_size(change: float) -> float:
+    return math.log(change + _STEADY)
 
 
 def _mean_size(steps: list[float]) -> float:

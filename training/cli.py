@@ -65,7 +65,7 @@ def prepare(data: Data = _DATA, work: Work = _WORK) -> None:
 
 
 @app.command()
-def fit(kind: Kind, data: Data = _DATA, work: Work = _WORK, seed: Seed = [1], epochs: Epochs = 10) -> None:  # noqa: B006
+def fit(kind: Kind, data: Data = _DATA, work: Work = _WORK, seed: Seed = [1], epochs: Epochs = 6) -> None:  # noqa: B006
     """Train, keeping only the best weights. Example: ecg-train fit cnn --data data --seed 1 --seed 2."""
     from training import release as releasing  # noqa: PLC0415
     from training import train  # noqa: PLC0415
@@ -126,8 +126,8 @@ def release(  # noqa: PLR0917 - as above
     data: Data = _DATA,
     work: Work = _WORK,
     models: Models = _MODELS,
-    seed: Seed = [1, 2, 3],  # noqa: B006
-    epochs: Epochs = 10,
+    seed: Seed = [1, 2, 3, 4],  # noqa: B006
+    epochs: Epochs = 6,
     because: Annotated[str, typer.Option(help="Why to replace a model that scores better.")] = "",
 ) -> None:
     """Prepare, fit, quantize, score and release a model. Example: ecg-train release cnn --data data."""

@@ -16,8 +16,8 @@ LIMIT = 4.0
 WINDOW_LIMIT = 2.0
 """The same for windows; they are in units of the usual QRS peak to peak, and a P wave is a tenth of that."""
 
-SHARES = {"": 1.0, "0": 0.3, "1": 0.1}
-"""How much a record counts that was read with all leads, with the first or with the second alone."""
+SHARES = {"": 1.0, "0": 0.3, "1": 0.1, "dense": 0.3}
+"""How much a record counts, by how it was read; see `training.datasets.LabelledBeats`."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Table:
     records : str array, shape (n,)
         ``database/record`` of each beat.
     shares : float64 array, shape (n,)
-        How much its record counts: less where it was read with one lead only.
+        How much its record counts, from `SHARES`.
     """
 
     windows: NDArray[np.float32]
@@ -80,7 +80,7 @@ def table(records: Sequence[LabelledBeats]) -> Table:
         labels=labels,
         cells=numbers * len(CLASSES) + labels,
         records=names[numbers],
-        shares=np.array([SHARES[beats.leads] for beats in records])[numbers],
+        shares=np.array([SHARES[beats.variant] for beats in records])[numbers],
     )
 
 
@@ -113,6 +113,14 @@ def normalization(data: Table) -> Normalization:
     mean = np.average(data.features, axis=0, weights=weights)
     spread = np.sqrt(np.average((data.features - mean) ** 2, axis=0, weights=weights))
     return Normalization(mean.astype(np.float32), np.maximum(spread, 1e-3).astype(np.float32))
+
+
+def knots(data: Table, normal: Normalization, bins: int) -> NDArray[np.float32]:
+    """Return quantiles of the normalized features as they are drawn, shape (k, bins + 1)."""
+    weights = draw_weights(data)
+    rows = np.random.default_rng(0).choice(len(data), 40_000, p=weights)
+    values = normal.apply(data.features[rows])
+    return np.asarray(np.quantile(values, np.linspace(0.005, 0.995, bins + 1), axis=0).T, np.float32)
 
 
 def vary(windows: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:

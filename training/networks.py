@@ -11,11 +11,20 @@ import os
 import sys
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edge.beat_features import LEADS, NAMES, WINDOW
 from edge.errors import EcgEdgeError
 from training.datasets import CLASSES
 
 Kind = Literal["cnn", "lstm"]
+
+BINS = 6
+"""Levels a feature."""
+
+NARROWEST = 0.08
+"""Least width of a bin: two and a half steps of the int8 input."""
 
 _STEPS = 16
 """Steps of the LSTM: each sees 8 samples, 67 ms, of both leads. Its cost on the device is nearly all in the steps."""
@@ -43,13 +52,16 @@ def keras() -> Any:
     return tf_keras
 
 
-def build(kind: Kind) -> Any:
+def build(kind: Kind, knots: NDArray[np.float32] | None = None) -> Any:
     """Build an untrained network.
 
     Parameters
     ----------
     kind : {"cnn", "lstm"}
         Its family.
+    knots : float32 array, shape (len(NAMES), BINS + 1), optional
+        Increasing values of each feature between which the network sees it as a level of its own; not learnt. Without
+        them the network is only good for setting weights.
 
     Returns
     -------
@@ -60,11 +72,35 @@ def build(kind: Kind) -> Any:
     beat = k.Input((WINDOW, LEADS), name="beat")
     context = k.Input((len(NAMES),), name="context")
     shape = _cnn(k, beat) if kind == "cnn" else _lstm(k, beat)
-    timing = k.layers.Dense(32, activation="relu")(context)
-    both = k.layers.Concatenate()([shape, timing])
-    both = k.layers.Dropout(0.3)(both)
+    levels = k.layers.Dropout(0.2)(_levels(k, context, knots))
+    numbers = k.layers.Dense(32, activation="relu")(levels)
+    both = k.layers.Dropout(0.3)(k.layers.Concatenate()([shape, numbers]))
     both = k.layers.Dense(32, activation="relu")(both)
     return k.Model([beat, context], k.layers.Dense(len(CLASSES), activation="softmax")(both), name=kind)
+
+
+def _levels(k: Any, context: Any, knots: NDArray[np.float32] | None) -> Any:
+    """Encode each feature piecewise linearly: one unit for each bin, empty below it, full above.
+
+    As trees do, and other than a dense layer on the bare numbers, the network then can treat a range of a feature by
+    itself and does not extrapolate into patients whose values lie elsewhere (Gorishniy et al. 2022, arXiv:2203.05556).
+    """
+    n = len(NAMES)
+    kernel, bias = np.zeros((n, n * BINS), np.float32), np.zeros(n * BINS, np.float32)
+    if knots is not None:
+        slope = 6 / np.maximum(np.diff(knots, axis=1), NARROWEST)
+        for feature in range(n):
+            kernel[feature, feature * BINS : (feature + 1) * BINS] = slope[feature]
+        bias = -(slope * knots[:, :-1]).ravel()
+    constant = k.initializers.Constant
+    return k.layers.Dense(
+        n * BINS,
+        activation="relu6",
+        trainable=False,
+        kernel_initializer=constant(kernel),
+        bias_initializer=constant(bias),
+        name="levels",
+    )(context)
 
 
 def _cnn(k: Any, beat: Any) -> Any:

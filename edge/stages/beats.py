@@ -16,8 +16,8 @@ from edge.beat_shape import Shapes
 from edge.beat_timing import Timing
 from edge.messages import FS_HZ, Beat, Event, Gap, LeadState, Message, Quality, RPeak, Samples
 
-WAIT_S = 1.6
-"""How long a beat waits for the next one; slower than 38/min it is judged without."""
+WAIT_S = 1.9
+"""How long a beat waits for the next one; slower than 36/min with the delay of detection it is judged without."""
 
 _WAIT = round(WAIT_S * FS_HZ)
 _BEFORE = BEFORE * STEP

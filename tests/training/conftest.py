@@ -1,0 +1,29 @@
+"""Fixtures of the training tests."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+from synthetic import MakeRecord, write_record
+
+
+@pytest.fixture(scope="session")
+def keras() -> Any:
+    """Legacy Keras, or a skip that names the extra."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tensorflow's own, at import
+        pytest.importorskip("tensorflow", reason='needs tensorflow: pip install "ecg-edge[training]"')
+        pytest.importorskip("tf_keras", reason='needs tf-keras: pip install "ecg-edge[training]"')
+        from training import networks
+
+        return networks.keras()
+
+
+@pytest.fixture
+def make_record(tmp_path: Path) -> MakeRecord:
+    """`synthetic.write_record` into this test's folder."""
+    return functools.partial(write_record, tmp_path)

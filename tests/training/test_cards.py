@@ -1,0 +1,32 @@
+"""Cards."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+from synthetic import make_beats
+
+from edge.inference import BeatModel, models_dir
+from training import cards, features
+from training.train import Trained
+
+
+def test_a_card_describes_its_file() -> None:
+    content = (models_dir() / "cnn.tflite").read_bytes()
+    normal = features.normalization(features.table([make_beats()]))
+    trained = Trained(kind="cnn", model=None, normalization=normal, score=0.5)
+    metrics: dict[str, Any] = {"ds2": {"int8": {"v_f1": 90.0}}}
+    card = cards.make_card(trained, content, ["svdb/802", "mitdb/106", "mitdb/101"], metrics, seed=7, because="a test")
+    assert card.sha256 == hashlib.sha256(content).hexdigest()
+    assert card.origin.databases == {"mitdb": ("101", "106"), "svdb": ("802",)}
+    assert (card.origin.seed, card.origin.because) == (7, "a test")
+    np.testing.assert_allclose([feature.mean for feature in card.features], normal.mean, rtol=1e-6)
+    with BeatModel(card, content) as model:
+        assert model.name == "cnn"
+
+
+def test_the_revision_is_a_hash_or_says_it_is_unknown() -> None:
+    revision = cards.revision()
+    assert revision == "unknown" or int(revision, 16) >= 0

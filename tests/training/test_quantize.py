@@ -1,0 +1,40 @@
+"""Full integer quantization, end to end with a small training, and what is shipped against its float graph."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from synthetic import make_beats
+
+from edge.inference import BeatModel, tensors
+from training import cards, features, train
+from training.quantize import quantize
+from training.train import Checkpoints, Recipe
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # tensorflow's own, while it converts
+
+
+@pytest.mark.parametrize("kind", ["cnn", "lstm"])
+def test_int8_agrees_with_float(tmp_path: Path, keras: Any, kind: Any) -> None:
+    learn = features.table([make_beats("101", n=400), make_beats("106", n=400, seed=1)])
+    judge = features.table([make_beats("114", n=300, seed=2)])
+    recipe = Recipe(epochs=2, drawn=1500, batch=64, rate=3e-3)
+    checkpoints = Checkpoints(tmp_path, kind)
+    trained = train.fit(kind, learn, judge, checkpoints, recipe=recipe, progress=lambda _: None)
+    content = quantize(trained, learn)
+
+    inputs, outputs = tensors(content)
+    assert {tensor.dtype for tensor in (*inputs, *outputs)} == {"int8"}
+    assert {tensor.name for tensor in inputs} == {"beat", "context"}
+    assert len(content) < 100_000
+
+    card = cards.make_card(trained, content, ["mitdb/101", "mitdb/106", "mitdb/114"], {}, seed=1)
+    said = train.predict(trained.model, trained.normalization, judge)
+    with BeatModel(card, content) as model:
+        rows = zip(judge.windows, judge.features, strict=True)
+        quantized = np.stack([model.predict(window, row) for window, row in rows])
+    assert (said.argmax(axis=1) == quantized.argmax(axis=1)).mean() > 0.97
+    assert np.abs(said - quantized).mean() < 0.03

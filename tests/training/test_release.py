@@ -1,0 +1,78 @@
+"""Releases: a worse model is refused, and nothing is left half done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from synthetic import MakeRecord, make_beats
+
+from edge.errors import EcgEdgeError
+from edge.inference import BeatModel, models_dir
+from edge.model_card import ModelCard, read_card
+from training import features, release, splits
+from training.release import Sets
+from training.train import Recipe
+
+
+def card(s_f1: float, v_f1: float) -> ModelCard:
+    shipped = read_card(models_dir() / "cnn.json")
+    return msgspec.structs.replace(shipped, metrics={"judges": {"int8": {"s_f1": s_f1, "v_f1": v_f1}}})
+
+
+def content() -> bytes:
+    return (models_dir() / "cnn.tflite").read_bytes()
+
+
+def test_a_worse_model_is_refused_unless_there_is_a_reason(tmp_path: Path) -> None:
+    release.refuse_worse(card(10, 10), tmp_path, "")
+    release.put(card(60, 80), content(), tmp_path)
+    release.refuse_worse(card(60, 80), tmp_path, "")
+    release.refuse_worse(card(70, 75), tmp_path, "")
+    with pytest.raises(EcgEdgeError, match=r"65\.00.*70\.00.*--because"):
+        release.refuse_worse(card(50, 80), tmp_path, "")
+    release.refuse_worse(card(50, 80), tmp_path, "the features have changed")
+
+
+def test_what_is_put_in_place_loads(tmp_path: Path) -> None:
+    release.put(card(60, 80), content(), tmp_path / "models")
+    assert sorted(path.name for path in (tmp_path / "models").iterdir()) == ["cnn.json", "cnn.tflite"]
+    BeatModel.load(tmp_path / "models" / "cnn.tflite").close()
+
+
+def test_sets_are_gathered_by_patient(tmp_path: Path, make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(splits, "DS1", ("106", "114"))
+    monkeypatch.setattr(splits, "DS2", ("100",))
+    for name in ("106", "114", "100"):
+        make_record(name)
+    for name in ("802", "803", "824"):
+        make_record(name, database="svdb", fs_hz=128, leads=("ECG1", "ECG2"))
+    sets = release.gather(tmp_path, tmp_path / "cache", lambda _: None)
+    assert set(sets.learn.records) == {"mitdb/106", "svdb/802"}
+    assert set(sets.judge.records) == {"mitdb/114", "svdb/824"}
+    assert [beats.record for beats in sets.test] == ["100"]
+
+
+@pytest.mark.filterwarnings("ignore")  # tensorflow's own, while it converts
+def test_a_release_from_beats_to_a_model_in_place(tmp_path: Path, keras: Any) -> None:
+    sets = Sets(
+        learn=features.table([make_beats("101", n=400), make_beats("106", n=400, seed=1)]),
+        judge=features.table([make_beats("114", n=300, seed=2)]),
+        test=[make_beats("100", n=100, seed=3)],
+    )
+    sets.test[0].usable[:10] = False
+    sets.test[0].missed[2] = 5
+    recipe = Recipe(epochs=2, drawn=1500, batch=64, rate=3e-3)
+    quiet: list[str] = []
+    made = release.release("cnn", sets, tmp_path / "models", tmp_path, seeds=[1], recipe=recipe, progress=quiet.append)
+    assert made.metrics["judges"]["int8"]["v_f1"] > 85
+    truth = sets.test[0].labels
+    n_v = int((truth == 2).sum())
+    found = int((truth[10:] == 2).sum())
+    assert made.metrics["ds2"]["int8"]["v_se"] <= 100 * found / (n_v + 5) + 1e-2
+    with BeatModel.load(tmp_path / "models" / "cnn.tflite") as model:
+        said = [model.predict(w, f) for w, f in zip(sets.judge.windows, sets.judge.features, strict=True)]
+    assert (np.argmax(said, axis=1) == sets.judge.labels).mean() > 0.9
