@@ -113,7 +113,6 @@ def test_live_equals_replay(model: BeatModel, mv: NDArray[np.float32]) -> None:
     assert notebook.of(Alert)
 
 
-@pytest.mark.xfail(reason="the QRS stage does not trust its evidence near lost blocks", strict=False)
 def test_beats_are_found_in_what_arrives(model: BeatModel, mv: NDArray[np.float32]) -> None:
     board, line = NativeBoard(mv, FS_HZ, ("MLII",), running=False), Pty()
     with running(board, line, speed=40, torments=Torments(loss=0.05, corrupt=0.01, seed=3)) as thread:
