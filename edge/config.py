@@ -72,6 +72,29 @@ class Mqtt(_Section, frozen=True, kw_only=True):
             address(self.url)
 
 
+class Outbox(_Section, frozen=True, kw_only=True):
+    """`[outbox]`: where alerts are kept until the broker has acknowledged them.
+
+    Attributes
+    ----------
+    path : str or None
+        The file. By default `run` keeps one in the service's state directory or the user's, and `replay` none.
+    max_mb : float
+        Of alerts that wait; then the least urgent are dropped, and that is told.
+    max_age_h : float
+        Of each, in hours that the device ran.
+    """
+
+    path: str | None = None
+    max_mb: float = 16.0
+    max_age_h: float = 168.0
+
+    def __post_init__(self) -> None:
+        for key, low, high in (("max_mb", 0.1, 1000), ("max_age_h", 0.1, 10_000)):
+            if not low <= getattr(self, key) <= high:
+                raise ValueError(f"outbox.{key} takes {low:g} to {high:g}, not {getattr(self, key):g}")
+
+
 def address(url: str) -> tuple[str, int, bool]:
     """Return host, port and whether to use TLS.
 
@@ -106,6 +129,7 @@ class Config(_Section, frozen=True, kw_only=True):
     rhythm: RhythmRules = RhythmRules()
     alarms: AlarmRules = AlarmRules()
     mqtt: Mqtt = Mqtt()
+    outbox: Outbox = Outbox()
 
 
 def load(path: Path) -> Config:

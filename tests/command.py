@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,14 +17,22 @@ REPO = Path(__file__).resolve().parent.parent
 INSTALLED = Path(sys.executable).parent / "ecg-edge"
 COMMAND = [str(INSTALLED)] if INSTALLED.is_file() else [sys.executable, "-m", "edge.cli"]
 
+# Each command of a test keeps its state in a folder of its own, so that none finds another's alerts.
+_STATE = tempfile.TemporaryDirectory(prefix="ecg-edge-state-")
+
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def environment(**extra: str) -> dict[str, str]:
     """The environment of a user: no data folder, no cache, nobody's settings."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("ECG_EDGE_", "XDG_", "COLUMNS"))}
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("ECG_EDGE_", "XDG_", "COLUMNS", "STATE_"))
+    }
     path = {} if INSTALLED.is_file() else {"PYTHONPATH": str(REPO)}
-    return kept | path | {"XDG_CACHE_HOME": os.devnull, "OMP_NUM_THREADS": "1"} | extra
+    state = tempfile.mkdtemp(dir=_STATE.name)
+    return kept | path | {"XDG_CACHE_HOME": os.devnull, "XDG_STATE_HOME": state, "OMP_NUM_THREADS": "1"} | extra
 
 
 @pytest.fixture

@@ -182,7 +182,7 @@ def replay_records(names: Sequence[str], data: Path | None, options: Options, *,
     summaries: list[Summary] = []
     with BeatModel.load(options.config.model.name) as model, stop_on_signal() as stop:
         console = None if as_json else sys.stdout
-        outputs = sinks(options, model, console=console, before_line=progress.clear)
+        outputs = sinks(options, model, console=console, before_line=progress.clear, report=report)
         replay = Replay(options, model, outputs, report=report, progress=progress, stop=stop)
         for name in names:
             summaries.append(_replay_one(replay, name, data, report))

@@ -213,7 +213,8 @@ def run(options: Options, *, as_json: bool = False, read: Callable[[], Config] |
 
     chosen, problem = load_model(options.config.model.name)
     with chosen as model, listening(report) as asked:
-        outputs = sinks(options, model, console=None if as_json else sys.stdout, before_line=progress.clear)
+        console = None if as_json else sys.stdout
+        outputs = sinks(options, model, console=console, before_line=progress.clear, live=True, report=report)
         live = LiveRun(
             options,
             model,

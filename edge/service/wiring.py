@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -20,6 +21,7 @@ from edge.sinks.wfdb_annotations import WfdbAnnotations
 
 if TYPE_CHECKING:
     from edge.sinks.mqtt_client import Broker, Publisher
+    from edge.sinks.outbox import Outbox
 
 MAX = float("inf")
 """As fast as it goes."""
@@ -123,7 +125,13 @@ def broker(mqtt: config.Mqtt) -> Broker:
 
 
 def sinks(
-    options: Options, model: BeatModel, *, console: TextIO | None = None, before_line: Callable[[], None] | None = None
+    options: Options,
+    model: BeatModel,
+    *,
+    console: TextIO | None = None,
+    before_line: Callable[[], None] | None = None,
+    live: bool = False,
+    report: Callable[[str], None] | None = None,
 ) -> list[Sink]:
     """Return the sinks a run writes to.
 
@@ -137,6 +145,10 @@ def sinks(
         Where alerts are shown.
     before_line : callable, optional
         Called before each line shown, to clear the way.
+    live : bool
+        Whether this is a watch without an end: alerts are then always kept until the broker has them.
+    report : callable, optional
+        Told of a broker that is lost, and that is there again.
     """
     device, info = options.config.device.id, model_info(model)
     out: list[Sink] = []
@@ -147,7 +159,10 @@ def sinks(
     if console is not None:
         out.append(Console(console, before_line))
     if options.config.mqtt.url is not None:
-        out.append(mqtt_sink(options.config, info))
+        if live or options.config.outbox.path is not None:
+            out.append(durable_mqtt_sink(options.config, info, live=live, report=report))
+        else:
+            out.append(mqtt_sink(options.config, info))
     return out
 
 
@@ -177,3 +192,53 @@ def mqtt_sink(settings: Config, model: ModelInfo, *, wrap: Callable[[Publisher],
         model=model,
         waveform=settings.mqtt.waveform,
     )
+
+
+def durable_mqtt_sink(
+    settings: Config, model: ModelInfo, *, live: bool, report: Callable[[str], None] | None = None
+) -> Sink:
+    """Return the sink that publishes to the configured broker whenever that is there, alerts by way of an outbox.
+
+    Parameters
+    ----------
+    settings : Config
+        With `mqtt.url`.
+    model : ModelInfo
+        The model that classifies the beats.
+    live : bool
+        Whether what is not delivered at the end waits for the next start, instead of being waited for.
+    report : callable, optional
+        Told of a broker that is lost, and that is there again.
+    """
+    from edge.sinks.mqtt import MqttSink  # noqa: PLC0415
+    from edge.sinks.mqtt_link import MqttLink  # noqa: PLC0415
+
+    device = settings.device.id
+    box = outbox(settings)
+    return MqttSink(
+        MqttLink(broker(settings.mqtt), device, box, patient=not live, report=report),
+        device=device,
+        version=__version__,
+        runtime=runtime_name(),
+        model=model,
+        waveform=settings.mqtt.waveform,
+        outbox=box,
+    )
+
+
+def outbox(settings: Config) -> Outbox:
+    """Return the outbox, in the configured file or else in the state directory."""
+    from edge.sinks.outbox import Limits, Outbox  # noqa: PLC0415
+
+    chosen = settings.outbox
+    path = Path(chosen.path) if chosen.path else state_directory() / f"outbox-{settings.device.id}.sqlite"
+    limits = Limits(max_bytes=round(chosen.max_mb * 1e6), max_age_s=chosen.max_age_h * 3600)
+    return Outbox(path, limits)
+
+
+def state_directory() -> Path:
+    """Return where what must survive a restart is kept: the service's own folder, or the user's."""
+    if given := os.environ.get("STATE_DIRECTORY"):
+        return Path(given.split(":")[0])
+    root = os.environ.get("XDG_STATE_HOME")
+    return (Path(root) if root else Path.home() / ".local" / "state") / "ecg-edge"

@@ -10,6 +10,8 @@ import msgspec
 from edge import messages
 from edge.messages import LabelledBeat, Message, Samples, Stream
 from edge.sinks.mqtt_client import Publication, Publisher
+from edge.sinks.outbox import Entry, Outbox
+from edge.sinks.outbox_news import OutboxNews
 from edge.sinks.payloads import Alert, ModelInfo, Publications, SourceInfo, State, Status, encode, link
 
 BASE = "ecg/v1"
@@ -17,6 +19,8 @@ BASE = "ecg/v1"
 _WAVEFORM_BLOCKS_PER_S = 5
 # So long must it last before the state changes: a lead that comes and goes is told by vitals, not here.
 _DEGRADED_AFTER_S = 10
+# After this long it is no longer news; a broker that keeps it for a sleeping dashboard need not.
+_EXPIRY_S = {"vitals": 10, "beats": 30, "waveform": 2}
 
 
 class MqttSink:
@@ -36,6 +40,8 @@ class MqttSink:
         The model that classifies the beats.
     waveform : bool
         Whether to publish samples.
+    outbox : Outbox, optional
+        What `publisher` keeps the alerts in.
     """
 
     def __init__(
@@ -47,11 +53,13 @@ class MqttSink:
         runtime: str,
         model: ModelInfo,
         waveform: bool = False,
+        outbox: Outbox | None = None,
     ) -> None:
         self._publisher = publisher
         self._device = device
         self._model = model
         self._waveform = waveform
+        self._news = OutboxNews(outbox) if outbox is not None else None
         self._will = Status(
             device=device,
             state="offline",
@@ -83,12 +91,11 @@ class MqttSink:
             leads=stream.leads,
             start_time=self._publications.time(0),
         )
-        if self._announced:
-            self._announced = False
-            self._publisher.close()
+        self._announced = False
         self._connect()
         self._problem: str | None = None
         self._status = msgspec.structs.replace(self._will, source=source)
+        self._end_what_nobody_watched()
         self._say("online", None)
         self._publish_active()
 
@@ -111,6 +118,7 @@ class MqttSink:
             case messages.Vitals():
                 self._publish_beats()
                 self._publish("vitals", encode(self._publications.vitals(message)))
+                self._look_after_outbox(message.sample)
                 if self._availability.changes(message) and self._problem is None:
                     self._say(*self._availability.said)
             case messages.SourceState():
@@ -130,6 +138,10 @@ class MqttSink:
         self._publisher.close()
 
     def _say(self, state: State, reason: str | None) -> None:
+        if self._news is not None:
+            self._status = msgspec.structs.replace(self._status, outbox=self._news.info())
+            if self._news.trouble is not None and state != "offline":
+                state, reason = "degraded", "; ".join(filter(None, (reason, self._news.trouble)))
         status = msgspec.structs.replace(self._status, state=state, reason=reason, time=datetime.now(UTC))
         self._publish("status", encode(status), qos=1, retain=True)
 
@@ -151,19 +163,51 @@ class MqttSink:
     def _publish_alert(self, alert: messages.Alert) -> None:
         self._publish_beats()  # those it was judged by come first
         payload = self._publications.alert(alert)
-        self._publish("alerts", encode(payload), qos=1)
+        self._publish_phase(payload)
         if alert.phase == "end":
             self._active.pop(alert.number, None)
         else:
             self._active[alert.number] = payload
         self._publish_active()
 
+    def _publish_phase(self, payload: Alert) -> None:
+        topic, content = f"{BASE}/{self._device}/alerts", encode(payload)
+        entry = Entry(
+            topic=topic,
+            payload=content,
+            id=str(payload.id),
+            kind=payload.kind,
+            phase=payload.phase,
+            priority=payload.priority,
+            in_force=encode(msgspec.structs.replace(payload, strip=None)),
+        )
+        self._publisher.publish(Publication(topic=topic, payload=content, qos=1, alert=entry))
+
+    def _end_what_nobody_watched(self) -> None:
+        """End the alerts that were in force when this device stopped without a word."""
+        if self._news is not None:
+            for payload in self._news.abandoned():
+                self._publish_phase(payload)
+
+    def _look_after_outbox(self, sample: int) -> None:
+        """Tell of alerts that were lost, and of a disk that fails or works again."""
+        if self._news is None:
+            return
+        for payload in self._news.of_losses(self._publications, sample):
+            self._publish_phase(payload)
+        if self._news.changed():
+            self._say(*self._standing())
+
+    def _standing(self) -> tuple[State, str | None]:
+        return ("degraded", self._problem) if self._problem is not None else self._availability.said
+
     def _publish_active(self) -> None:
         active = self._publications.active(list(self._active.values()))
         self._publish("alerts/active", encode(active), qos=1, retain=True)
 
     def _publish(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> None:
-        self._publisher.publish(self._publication(topic, payload, qos=qos, retain=retain))
+        publication = self._publication(topic, payload, qos=qos, retain=retain)
+        self._publisher.publish(msgspec.structs.replace(publication, expiry_s=_EXPIRY_S.get(topic)))
 
     def _publication(self, topic: str, payload: bytes, *, qos: int, retain: bool) -> Publication:
         return Publication(topic=f"{BASE}/{self._device}/{topic}", payload=payload, qos=qos, retain=retain)

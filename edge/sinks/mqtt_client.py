@@ -13,9 +13,12 @@ from typing import Any, Literal, Protocol
 import msgspec
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.errors import SinkError
+from edge.sinks.outbox import Entry
 
 # Long enough for a slow link's TLS handshake, short enough to still look like an answer to a command.
 CONNECT_TIMEOUT_S = 5.0
@@ -25,14 +28,14 @@ _KEEPALIVE_S = 30
 _ACK_TIMEOUT_S = 10.0
 # A run of many short records does not wait for a missing broker at each of them.
 _ASK_AGAIN_AFTER_S = 60.0
-_UNSUPPORTED_VERSION = 0x84
+UNSUPPORTED_VERSION = 0x84
 _REFUSED_LOGIN = (0x86, 0x87)
 
 
 Version = Literal["auto", "5", "3.1.1"]
 
-_ATTEMPTS: dict[Version, tuple[Version, ...]] = {"auto": ("5", "3.1.1"), "5": ("5",), "3.1.1": ("3.1.1",)}
-_PROTOCOLS = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
+ATTEMPTS: dict[Version, tuple[Version, ...]] = {"auto": ("5", "3.1.1"), "5": ("5",), "3.1.1": ("3.1.1",)}
+PROTOCOLS = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
 
 
 class Broker(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,12 +81,60 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
         0 at most once, 1 at least once.
     retain : bool
         Whether the broker keeps it for those who subscribe later.
+    expiry_s : int or None
+        After this long it is of no use to anybody, and the broker need not keep it (MQTT 5).
+    alert : Entry or None
+        What the outbox keeps of it, if it is a phase of an alert.
     """
 
     topic: str
     payload: bytes
     qos: int = 0
     retain: bool = False
+    expiry_s: int | None = None
+    alert: Entry | None = None
+
+
+def properties(publication: Publication, version: Version) -> Properties | None:
+    """Return what MQTT 5 says with a message."""
+    if version != "5" or publication.expiry_s is None:
+        return None
+    said = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    said.MessageExpiryInterval = publication.expiry_s
+    return said
+
+
+def a_client(broker: Broker, client_id: str, protocol: MQTTProtocolVersion, will: Publication | None) -> paho.Client:
+    """Return a client that knows how to get in, not yet connected.
+
+    Raises
+    ------
+    OSError
+        If the certificates cannot be read.
+    """
+    client = paho.Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=protocol)
+    client.connect_timeout = CONNECT_TIMEOUT_S
+    if will is not None:
+        client.will_set(will.topic, will.payload, qos=will.qos, retain=will.retain)
+    client.username_pw_set(broker.username, broker.password)
+    if broker.tls:
+        client.tls_set(ca_certs=str(broker.ca_file) if broker.ca_file else None)
+    return client
+
+
+def unreachable(broker: Broker, error: Exception) -> SinkError:
+    """Return why a broker cannot be reached, for people."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        reason = f"its certificate is not trusted, {error.verify_message}"
+        return SinkError(broker.url, reason, "give the broker's CA in mqtt.ca_file")
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return SinkError(broker.url, f"cannot connect, {reason}", "check that the broker runs at this address")
+
+
+def refused(broker: Broker, answer: ReasonCode) -> SinkError:
+    """Return why a broker does not let us in, for people."""
+    fix = "check mqtt.username and mqtt.password_file" if answer.value in _REFUSED_LOGIN else ""
+    return SinkError(broker.url, f"broker refuses the connection, {answer}", fix)
 
 
 class Publisher(Protocol):
@@ -94,7 +145,10 @@ class Publisher(Protocol):
         """The broker's address, for people."""
 
     def connect(self, will: Publication) -> None:
-        """Connect; the broker is to publish `will` if the connection breaks. May raise `SinkError`."""
+        """Connect; the broker is to publish `will` if the connection breaks. May raise `SinkError`.
+
+        If already connected, begin anew: what was retained is forgotten.
+        """
 
     def publish(self, publication: Publication) -> None:
         """Send a message. May raise `SinkError`."""
@@ -151,6 +205,7 @@ class MqttPublisher:
         """
         if self._refusal is not None and time.monotonic() < self._asked_at + _ASK_AGAIN_AFTER_S:
             raise self._refusal
+        self.close()
         self._retained.clear()
         try:
             self.version = self._negotiate(will)
@@ -160,14 +215,13 @@ class MqttPublisher:
             raise
 
     def _negotiate(self, will: Publication | None) -> Version:
-        for version in _ATTEMPTS[self._broker.version]:
-            answer = self._attempt(will, _PROTOCOLS[version])
+        for version in ATTEMPTS[self._broker.version]:
+            answer = self._attempt(will, PROTOCOLS[version])
             if answer is not None and not answer.is_failure:
                 return version
             self._stop()
-            if answer is not None and answer.value != _UNSUPPORTED_VERSION:
-                fix = "check mqtt.username and mqtt.password_file" if answer.value in _REFUSED_LOGIN else ""
-                raise SinkError(self._broker.url, f"broker refuses the connection, {answer}", fix)
+            if answer is not None and answer.value != UNSUPPORTED_VERSION:
+                raise refused(self._broker, answer)
         reason = f"no MQTT broker answers within {CONNECT_TIMEOUT_S:g} s"
         raise SinkError(self._broker.url, reason, "check address and mqtt.version")
 
@@ -214,11 +268,11 @@ class MqttPublisher:
     def _attempt(self, will: Publication | None, protocol: MQTTProtocolVersion) -> ReasonCode | None:
         """Return the broker's answer; None if it gave none or hung up, as some do that only know an older version."""
         answers: SimpleQueue[ReasonCode | None] = SimpleQueue()
-        client = paho.Client(CallbackAPIVersion.VERSION2, client_id=self._client_id, protocol=protocol)
-        client.connect_timeout = CONNECT_TIMEOUT_S
-        if will is not None:
-            client.will_set(will.topic, will.payload, qos=will.qos, retain=will.retain)
-        client.username_pw_set(self._broker.username, self._broker.password)
+        started = time.monotonic()
+        try:
+            client = a_client(self._broker, self._client_id, protocol, will)
+        except (OSError, ValueError) as error:
+            raise unreachable(self._broker, error) from error
         client.on_publish = lambda _client, _data, mid, _reason, _properties: self._acknowledged.put(mid)
 
         def on_connect(client: paho.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
@@ -234,27 +288,17 @@ class MqttPublisher:
         client.on_connect, client.on_message = on_connect, on_message
         client.on_disconnect = lambda *_: answers.put(None)
         self._client = client
-        started = time.monotonic()
         try:
-            if self._broker.tls:
-                client.tls_set(ca_certs=str(self._broker.ca_file) if self._broker.ca_file else None)
             client.connect(self._broker.host, self._broker.port, keepalive=_KEEPALIVE_S)
             client.loop_start()
             return answers.get(timeout=max(CONNECT_TIMEOUT_S - (time.monotonic() - started), 0.1))
         except (OSError, ValueError) as error:
-            raise self._unreachable(error) from error
+            raise unreachable(self._broker, error) from error
         except Empty:
             return None
 
-    def _unreachable(self, error: Exception) -> SinkError:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            reason = f"its certificate is not trusted, {error.verify_message}"
-            return SinkError(self._broker.url, reason, "give the broker's CA in mqtt.ca_file")
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        return SinkError(self._broker.url, f"cannot connect, {reason}", "check that the broker runs at this address")
-
     def _send(self, client: paho.Client, publication: Publication) -> None:
-        info = client.publish(publication.topic, publication.payload, publication.qos, publication.retain)
+        info = self._hand_over(client, publication)
         if publication.qos:
             self._pending.add(info.mid)
 
@@ -262,7 +306,16 @@ class MqttPublisher:
         # From paho's own thread; these are not counted, for the next change of state is what matters.
         with self._retained_lock:
             for publication in self._retained.values():
-                client.publish(publication.topic, publication.payload, publication.qos, publication.retain)
+                self._hand_over(client, publication)
+
+    def _hand_over(self, client: paho.Client, publication: Publication) -> paho.MQTTMessageInfo:
+        return client.publish(
+            publication.topic,
+            publication.payload,
+            publication.qos,
+            publication.retain,
+            properties=properties(publication, self.version),
+        )
 
     def _collect(self) -> None:
         while not self._acknowledged.empty():

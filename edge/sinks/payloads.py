@@ -75,6 +75,18 @@ def link(state: messages.SourceState) -> Link:
     return Link(connected=state.ok, drift_ppm=drift_ppm, **counted)
 
 
+class OutboxInfo(_Payload, frozen=True, kw_only=True):
+    """What keeps the alerts until the broker has them: how many `pending`, how many `lost` since it was made.
+
+    `durable` is false while they are kept in memory only; `reason` says why, or what was wrong with the file.
+    """
+
+    pending: Count
+    lost: Count
+    durable: bool
+    reason: str | None
+
+
 class Status(_Payload, frozen=True, kw_only=True):
     """Topic `status`, retained: whether the device watches. In the last will `time` and `source` are null."""
 
@@ -87,6 +99,7 @@ class Status(_Payload, frozen=True, kw_only=True):
     model: ModelInfo
     source: SourceInfo | None
     link: Link | None
+    outbox: OutboxInfo | None = None
 
 
 class Vitals(_Payload, frozen=True, kw_only=True):
@@ -132,7 +145,10 @@ class StripInfo(_Payload, frozen=True, kw_only=True):
 
 
 class Alert(_Payload, frozen=True, kw_only=True):
-    """Topic `alerts`: one phase of an alert. All phases carry the same `id`; `decision` says when it was known."""
+    """Topic `alerts`: one phase of an alert. All phases carry the same `id`; `decision` says when it was known.
+
+    `reason` says why an alert ended although nobody saw its end; `end` is then null.
+    """
 
     id: UUID
     device: str
@@ -146,6 +162,7 @@ class Alert(_Payload, frozen=True, kw_only=True):
     evidence: dict[str, Any]
     model: ModelInfo
     strip: StripInfo | None
+    reason: str | None = None
 
 
 class ActiveAlert(_Payload, frozen=True, kw_only=True):
