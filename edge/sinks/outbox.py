@@ -26,6 +26,8 @@ _PRIORITIES: dict[int, Priority] = {urgency: priority for priority, urgency in _
 NOTICE = "alerts_lost"
 """Kind of the alert about lost alerts; it is not dropped itself."""
 
+_REMEMBER = "INSERT INTO in_force VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET payload = excluded.payload"
+
 _T = TypeVar("_T")
 
 
@@ -117,7 +119,7 @@ class Outbox:
                 if entry.phase == "end":
                     connection.execute("DELETE FROM in_force WHERE id = ?", (entry.id,))
                 elif entry.in_force is not None:
-                    connection.execute("INSERT OR REPLACE INTO in_force VALUES (?, ?)", (entry.id, entry.in_force))
+                    connection.execute(_REMEMBER, (entry.id, entry.in_force))
                 self._note(connection, "clock_s", self._clock_s())
             for priority, n in dropped.items():
                 self.lost[priority] += n
