@@ -56,6 +56,8 @@ strip_s = 4
 path = "{outbox}"
 """
 _SPEED = 120.0
+# Most of the record.
+_WATCHED_S = 2.0
 _LAST_WAIT_S = 30.0
 
 Phase = tuple[str, str, int, bool]
@@ -220,12 +222,19 @@ class Bench:
         )
         options = ["--config", self._config, "--speed", f"{_SPEED:g}", "--alerts", folder / "alerts.jsonl"]
         command = [sys.executable, "-m", "edge.cli", "replay", folder / "toy", "--json", *options]
-        return subprocess.Popen(
-            [*map(str, command), "--mqtt", f"mqtt://{HOST}:{port}"],
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.DEVNULL,
-            stderr=(folder / "stderr").open("wb"),
-        )
+        with (folder / "stderr").open("wb") as stderr:
+            return subprocess.Popen(
+                [*map(str, command), "--mqtt", f"mqtt://{HOST}:{port}"],
+                env={**os.environ, "OMP_NUM_THREADS": "1"},
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+            )
+
+    def wait_until_watching(self, number: int) -> None:
+        """Wait until that start has opened its sinks."""
+        path, until = self.folder / f"{number}" / "alerts.jsonl", time.monotonic() + _LAST_WAIT_S
+        while not path.exists() and time.monotonic() < until:
+            time.sleep(0.02)
 
     def n_told(self, number: int) -> int:
         """Return how many phases that start had written down when it died; the last may not be in the outbox yet."""
@@ -262,7 +271,10 @@ def run(folder: Path, mv: NDArray[np.float32], *, kills: int, restarts: int, see
     try:
         for number in range(kills):
             with bench.start(number, network.port) as device:
-                time.sleep(chance.uniform(0.6, 3.4))
+                # One in ten dies while it starts.
+                if chance.random() > 0.1:
+                    bench.wait_until_watching(number)
+                time.sleep(chance.uniform(0.0, _WATCHED_S))
                 device.kill()
             counts.device_kills += 1
     finally:
@@ -288,7 +300,7 @@ def _fate(  # noqa: PLR0917
     chance: random.Random,
 ) -> None:
     """Kill the broker so many times, and swallow everything a third as often; what is left over is done at the end."""
-    mean_s = 2.4 * kills / (restarts * 4 / 3 + 1)
+    mean_s = (_WATCHED_S / 2 + 1.0) * kills / (restarts * 4 / 3 + 1)
     for number in range(restarts):
         over.wait(max(chance.uniform(0.5, 1.5) * mean_s - 0.8, 0.1))
         broker.kill()

@@ -174,7 +174,7 @@ def test_a_broker_that_restarts_gets_everything_of_qos_1_and_what_is_retained(mo
     mosquitto.start()
     listening = Listener(mosquitto.url)
     publisher.close()
-    listening.wait_for(lambda: listening.of("status"))
+    listening.wait_for(lambda: listening.of("status") and len(listening.of("test")) >= 25)
     assert set(listening.states()) == {"online"}
     assert {message.payload for message in listening.of("test")} == {f"{n}".encode() for n in range(1, 50, 2)}
     listening.close()
