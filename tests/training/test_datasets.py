@@ -16,6 +16,9 @@ from training import datasets
 from training.datasets import CLASSES, LabelledBeats, condense, load, match, prepare, read_beats, records_of, save
 
 
+LEARNING = 7
+
+
 def counts(labels: np.ndarray) -> list[int]:  # type: ignore[type-arg]
     return [int((labels == i).sum()) for i in range(len(CLASSES))]
 
@@ -23,8 +26,10 @@ def counts(labels: np.ndarray) -> list[int]:  # type: ignore[type-arg]
 def test_a_record_becomes_labelled_beats(make_record: MakeRecord) -> None:
     beats = read_beats(make_record("1"), "1")
     assert (beats.database, beats.record, beats.variant) == ("mitdb", "1", "")
-    assert counts(beats.labels) == [18, 1, 1, 0, 0]
-    assert not beats.missed.any()
+    # The detector needs some beats to know the signal; nothing is lost after them.
+    assert counts(beats.labels)[1:] == [1, 1, 0, 0]
+    assert (np.array(counts(beats.labels)) + beats.missed).tolist() == [18, 1, 1, 0, 0]
+    assert beats.missed[0] <= LEARNING
     assert beats.windows.dtype == beats.features.dtype == np.float32
 
 
@@ -42,13 +47,13 @@ def test_one_lead_alone_can_be_read(make_record: MakeRecord) -> None:
         beats = read_beats(folder, "1", leads=(lead,))
         assert beats.variant == str(lead)
         assert not beats.windows[:, :, 1].any()
-        assert counts(beats.labels)[0] >= 17
+        assert counts(beats.labels)[0] >= 18 - LEARNING
 
 
 def test_what_is_no_beat_is_no_label(make_record: MakeRecord) -> None:
-    beats = read_beats(make_record("1", symbols="NNNN+NNNN~NN"), "1")
+    beats = read_beats(make_record("1", symbols="NNNNNNNNNN+NNNN~NN"), "1")
     # The marks stand where the signal has a wave: it is found, and no annotated beat answers to it.
-    assert counts(beats.labels)[0] == 10
+    assert counts(beats.labels)[0] >= 16 - LEARNING
     assert (beats.labels < 0).sum() == 2
 
 
@@ -113,6 +118,7 @@ def with_s(beats: LabelledBeats) -> int:
 
 def test_condensing_makes_s_beats_usual() -> None:
     beats = make_beats(n=400)
+    beats.labels[0] = 0
     for around, longest_run in ((1, 1), (1, 12), (4, 1)):
         dense = condense(beats, around, longest_run)
         assert dense is not None

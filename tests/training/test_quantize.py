@@ -21,14 +21,14 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # tensorflow's own, while it 
 def test_int8_agrees_with_float(tmp_path: Path, keras: Any, kind: Any) -> None:
     learn = features.table([make_beats("101", n=400), make_beats("106", n=400, seed=1)])
     judge = features.table([make_beats("114", n=300, seed=2)])
-    recipe = Recipe(epochs=2, drawn=1500, batch=64, rate=3e-3)
+    recipe = Recipe(epochs=3, drawn=6000, batch=64, rate=3e-3, blind=0.1)
     checkpoints = Checkpoints(tmp_path, kind)
     trained = train.fit(kind, learn, judge, checkpoints, recipe=recipe, progress=lambda _: None)
     content = quantize(trained, learn)
 
     inputs, outputs = tensors(content)
     assert {tensor.dtype for tensor in (*inputs, *outputs)} == {"int8"}
-    assert {tensor.name for tensor in inputs} == {"beat", "context"}
+    assert sorted(len(tensor.shape) for tensor in inputs) == [2, 3]
     assert len(content) < 100_000
 
     card = cards.make_card(trained, content, ["mitdb/101", "mitdb/106", "mitdb/114"], {}, seed=1)
