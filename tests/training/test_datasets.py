@@ -15,7 +15,6 @@ from edge.errors import SourceError
 from training import datasets
 from training.datasets import CLASSES, LabelledBeats, condense, load, match, prepare, read_beats, records_of, save
 
-
 LEARNING = 7
 
 
