@@ -51,9 +51,12 @@ class Mqtt(_Section, frozen=True, kw_only=True):
     username : str or None
         For brokers that ask.
     password_file : str or None
-        A file that holds the password alone; it is never given in this file or in the address.
+        A file that holds the password alone; it is never given in this file or in the address. A bare name is that of a
+        systemd credential; by default the credential `mqtt-password`, if there is one.
     ca_file : str or None
         Certificates to trust for `mqtts` instead of the system's.
+    cert_file, key_file : str or None
+        Certificate and key that this device shows to a broker that asks; files, or names of systemd credentials.
     version : str
         Of the protocol: `5`, `3.1.1`, or `auto`, which tries both in this order.
     waveform : bool
@@ -64,12 +67,16 @@ class Mqtt(_Section, frozen=True, kw_only=True):
     username: str | None = None
     password_file: str | None = None
     ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
     version: Literal["auto", "5", "3.1.1"] = "auto"
     waveform: bool = False
 
     def __post_init__(self) -> None:
         if self.url is not None:
             address(self.url)
+        if self.key_file is not None and self.cert_file is None:
+            raise ValueError("mqtt.key_file needs mqtt.cert_file")
 
 
 class Outbox(_Section, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from edge import __version__, config
 from edge.config import Config
 from edge.errors import ConfigError
 from edge.inference import BeatModel, runtime_name
+from edge.service import credentials
 from edge.sinks import Sink
 from edge.sinks.console import Console
 from edge.sinks.jsonl import JsonLines
@@ -103,23 +104,15 @@ def broker(mqtt: config.Mqtt) -> Broker:
     if mqtt.url is None:
         raise ConfigError("mqtt.url", "is not set")
     host, port, tls = config.address(mqtt.url)
-    password = None
-    if mqtt.password_file is not None:
-        try:
-            password = Path(mqtt.password_file).read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = f"{mqtt.password_file} cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'})"
-            raise ConfigError("mqtt.password_file", reason) from error
-    ca_file = Path(mqtt.ca_file) if mqtt.ca_file else None
-    if ca_file is not None and not ca_file.is_file():
-        raise ConfigError("mqtt.ca_file", f"{ca_file} is not there")
     return Broker(
         host=host,
         port=port,
         tls=tls,
-        ca_file=ca_file,
+        ca_file=credentials.certificate("mqtt.ca_file", mqtt.ca_file),
+        cert_file=credentials.certificate("mqtt.cert_file", mqtt.cert_file),
+        key_file=credentials.certificate("mqtt.key_file", mqtt.key_file),
         username=mqtt.username,
-        password=password,
+        password=credentials.password(mqtt),
         version=mqtt.version,
     )
 
@@ -148,7 +141,7 @@ def sinks(
     live : bool
         Whether this is a watch without an end: alerts are then always kept until the broker has them.
     report : callable, optional
-        Told of a broker that is lost, and that is there again.
+        Told of a broker that is lost, and that is there again, and of secrets that are none.
     """
     device, info = options.config.device.id, model_info(model)
     out: list[Sink] = []
@@ -159,6 +152,9 @@ def sinks(
     if console is not None:
         out.append(Console(console, before_line))
     if options.config.mqtt.url is not None:
+        for line in credentials.exposed(options.config.mqtt):
+            if report is not None:
+                report(line)
         if live or options.config.outbox.path is not None:
             out.append(durable_mqtt_sink(options.config, info, live=live, report=report))
         else:

@@ -49,6 +49,8 @@ class Broker(msgspec.Struct, frozen=True, kw_only=True):
         Whether to encrypt; its certificate is then checked.
     ca_file : Path or None
         Certificates to trust instead of the system's.
+    cert_file, key_file : Path or None
+        What this device shows to a broker that asks; the key may be in the certificate's file.
     username, password : str or None
         For brokers that ask.
     version : str
@@ -59,6 +61,8 @@ class Broker(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 1883
     tls: bool = False
     ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
     username: str | None = None
     password: str | None = None
     version: Version = "auto"
@@ -118,7 +122,10 @@ def a_client(broker: Broker, client_id: str, protocol: MQTTProtocolVersion, will
         client.will_set(will.topic, will.payload, qos=will.qos, retain=will.retain)
     client.username_pw_set(broker.username, broker.password)
     if broker.tls:
-        client.tls_set(ca_certs=str(broker.ca_file) if broker.ca_file else None)
+        ca, certificate, key = (
+            str(path) if path else None for path in (broker.ca_file, broker.cert_file, broker.key_file)
+        )
+        client.tls_set(ca_certs=ca, certfile=certificate, keyfile=key)
     return client
 
 
@@ -127,6 +134,8 @@ def unreachable(broker: Broker, error: Exception) -> SinkError:
     if isinstance(error, ssl.SSLCertVerificationError):
         reason = f"its certificate is not trusted, {error.verify_message}"
         return SinkError(broker.url, reason, "give the broker's CA in mqtt.ca_file")
+    if isinstance(error, ssl.SSLError) and "CERTIFICATE_REQUIRED" in str(error):
+        return SinkError(broker.url, "it asks for a certificate", "give mqtt.cert_file and mqtt.key_file")
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return SinkError(broker.url, f"cannot connect, {reason}", "check that the broker runs at this address")
 

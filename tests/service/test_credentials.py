@@ -1,0 +1,69 @@
+"""Secrets: found among systemd's credentials or in files, never shown, and complained of where everybody reads them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from broker import HOST, MOSQUITTO, Mosquitto
+
+from edge.config import Mqtt
+from edge.errors import ConfigError, SinkError
+from edge.service import credentials, wiring
+from edge.sinks.mqtt_client import MqttPublisher
+
+
+def test_a_bare_name_is_a_systemd_credential(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mqtt-password").write_text("right\n")
+    (tmp_path / "other").write_text("left\n")
+    mqtt = Mqtt(url="mqtt://broker")
+    assert credentials.password(mqtt) is None
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert credentials.password(mqtt) == "right"
+    assert credentials.password(Mqtt(url="mqtt://broker", password_file="other")) == "left"
+    assert wiring.broker(mqtt).password == "right"
+
+
+def test_a_secret_that_is_none_is_complained_of(tmp_path: Path) -> None:
+    secret, key = tmp_path / "password", tmp_path / "key.pem"
+    for path in (secret, key):
+        path.write_text("hush")
+        path.chmod(0o644)
+    mqtt = Mqtt(url="mqtts://broker", password_file=str(secret), cert_file=str(key), key_file=str(key))
+    lines = credentials.exposed(mqtt)
+    assert [line.split(":")[0] for line in lines] == ["config mqtt.password_file", "config mqtt.key_file"]
+    assert not any("hush" in line for line in lines)
+    secret.chmod(0o600)
+    key.chmod(0o640)
+    assert credentials.exposed(mqtt) == []
+
+
+def test_what_is_not_there_is_named(tmp_path: Path) -> None:
+    for key in ("ca_file", "cert_file"):
+        with pytest.raises(ConfigError, match=rf"mqtt\.{key}: .*nowhere is not there"):
+            wiring.broker(Mqtt(url="mqtts://broker", **{key: str(tmp_path / "nowhere")}))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"mqtt\.key_file needs mqtt\.cert_file"):
+        Mqtt(url="mqtts://broker", key_file="x")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # paho leaves the refused socket open
+def test_a_broker_that_asks_for_a_certificate_gets_it(tmp_path: Path) -> None:
+    openssl = shutil.which("openssl")
+    if openssl is None or MOSQUITTO is None:
+        pytest.skip("needs mosquitto and openssl")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subject = ["-subj", f"/CN={HOST}", "-addext", f"subjectAltName=IP:{HOST}"]
+    command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject]
+    subprocess.run([*command, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    files = f"certfile {certificate}\nkeyfile {key}\ncafile {certificate}"
+    settings = f"allow_anonymous true\n{files}\nrequire_certificate true"
+    with Mosquitto(tmp_path, settings).running() as broker:
+        url = f"mqtts://{HOST}:{broker.port}"
+        mine = {"cert_file": str(certificate), "key_file": str(key)}
+        publisher = MqttPublisher(wiring.broker(Mqtt(url=url, ca_file=str(certificate), **mine)), "x")  # type: ignore[arg-type]
+        publisher.connect(None)
+        publisher.close()
+        with pytest.raises(SinkError):
+            MqttPublisher(wiring.broker(Mqtt(url=url, ca_file=str(certificate))), "x").connect(None)
