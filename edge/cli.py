@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from edge import cli_serial
+from edge import cli_serial, cli_service
 from edge.cli_options import DEBUG, Alerts, Annotations, ConfigFile, Data, Json, Model, ModelName, Mqtt
 from edge.errors import ConfigError, EcgEdgeError
 
@@ -141,6 +141,7 @@ def version(json: Json = False) -> None:
 
 
 cli_serial.add_to(app)
+cli_service.add_to(app)
 
 
 if __name__ == "__main__":
