@@ -30,10 +30,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(folder.glob("*.whl"))
 
 
-def test_the_wheel_carries_the_models_and_no_tests(wheel: Path) -> None:
+def test_the_wheel_carries_models_and_unit_and_no_tests(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     for name in ("cnn.tflite", "cnn.json", "lstm.tflite", "lstm.json"):
         assert f"edge/models/{name}" in names
+    for name in ("ecg-edge.service", "70-ecg-edge.rules", "ecg-edge.toml"):
+        assert f"edge/systemd/{name}" in names
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/", "models/"))]
 
 

@@ -67,7 +67,7 @@ def test_the_examples_comments_are_a_configuration_too(tmp_path: Path) -> None:
     whole.write_text(text)
     settings = config.load(whole)
     assert settings.mqtt.url == "mqtts://broker.example:8883"
-    assert settings.mqtt.password_file == "/run/credentials/ecg-edge.service/mqtt-password"
+    assert settings.mqtt.password_file == "mqtt-password"
     assert "LoadCredential=mqtt-password:" in UNIT.read_text()
 
 
