@@ -145,10 +145,12 @@ def sinks(
     """
     device, info = options.config.device.id, model_info(model)
     out: list[Sink] = []
+    log: JsonLines | None = None
     if options.annotations is not None:
         out.append(WfdbAnnotations(options.annotations))
     if options.alerts is not None:
-        out.append(JsonLines(options.alerts, device, info))
+        log = JsonLines(options.alerts, device, info)
+        out.append(log)
     if console is not None:
         out.append(Console(console, before_line))
     if options.config.mqtt.url is not None:
@@ -156,7 +158,8 @@ def sinks(
             if report is not None:
                 report(line)
         if live or options.config.outbox.path is not None:
-            out.append(durable_mqtt_sink(options.config, info, live=live, report=report))
+            rotate = log.rotate if log is not None else None
+            out.append(durable_mqtt_sink(options.config, info, live=live, report=report, rotate=rotate))
         else:
             out.append(mqtt_sink(options.config, info))
     return out
@@ -191,7 +194,12 @@ def mqtt_sink(settings: Config, model: ModelInfo, *, wrap: Callable[[Publisher],
 
 
 def durable_mqtt_sink(
-    settings: Config, model: ModelInfo, *, live: bool, report: Callable[[str], None] | None = None
+    settings: Config,
+    model: ModelInfo,
+    *,
+    live: bool,
+    report: Callable[[str], None] | None = None,
+    rotate: Callable[[], str] | None = None,
 ) -> Sink:
     """Return the sink that publishes to the configured broker whenever that is there, alerts by way of an outbox.
 
@@ -205,20 +213,28 @@ def durable_mqtt_sink(
         Whether what is not delivered at the end waits for the next start, instead of being waited for.
     report : callable, optional
         Told of a broker that is lost, and that is there again.
+    rotate : callable, optional
+        Begins a new log of alerts, for whoever commands it.
     """
+    from edge.sinks.commands import Inbox  # noqa: PLC0415
     from edge.sinks.mqtt import MqttSink  # noqa: PLC0415
     from edge.sinks.mqtt_link import MqttLink  # noqa: PLC0415
+    from edge.sinks.obedience import Obedience  # noqa: PLC0415
 
     device = settings.device.id
-    box = outbox(settings)
+    box, inbox = outbox(settings), Inbox()
+    link = MqttLink(
+        broker(settings.mqtt), device, box, patient=not live, report=report, commands=inbox.put if live else None
+    )
     return MqttSink(
-        MqttLink(broker(settings.mqtt), device, box, patient=not live, report=report),
+        link,
         device=device,
         version=__version__,
         runtime=runtime_name(),
         model=model,
         waveform=settings.mqtt.waveform,
         outbox=box,
+        obedience=Obedience(device, inbox, rotate) if live else None,
     )
 
 

@@ -58,6 +58,23 @@ class JsonLines:
             except OSError as error:
                 raise self._failed(error) from error
 
+    def rotate(self) -> str:
+        """Put the file aside under a name of its own and begin a new one; return that name.
+
+        Raises
+        ------
+        OSError
+            If that cannot be done; the file then goes on.
+        """
+        number = 1
+        while (aside := self._path.with_name(f"{self._path.name}.{number}")).exists():
+            number += 1
+        self._path.rename(aside)
+        if self._file is not None:
+            before, self._file = self._file, FileIO(self._path, "a")
+            before.close()
+        return str(aside)
+
     def close(self, reason: str) -> None:  # noqa: ARG002  # every line is written already
         """Close the file."""
         if self._file is not None:

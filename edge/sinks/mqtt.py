@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from uuid import UUID
 
 import msgspec
 
 from edge import messages
 from edge.messages import LabelledBeat, Message, Samples, Stream
 from edge.sinks.mqtt_client import Publication, Publisher
+from edge.sinks.obedience import SNAPSHOT_S, LastSamples, Obedience
 from edge.sinks.outbox import Entry, Outbox
 from edge.sinks.outbox_news import OutboxNews
-from edge.sinks.payloads import Alert, ModelInfo, Publications, SourceInfo, State, Status, encode, link
+from edge.sinks.payloads import Acknowledged, Alert, ModelInfo, Publications, SourceInfo, State, Status, encode, link
 
 BASE = "ecg/v1"
 # A live view redrawn five times a second looks fluent.
@@ -20,7 +22,7 @@ _WAVEFORM_BLOCKS_PER_S = 5
 # So long must it last before the state changes: a lead that comes and goes is told by vitals, not here.
 _DEGRADED_AFTER_S = 10
 # After this long it is no longer news; a broker that keeps it for a sleeping dashboard need not.
-_EXPIRY_S = {"vitals": 10, "beats": 30, "waveform": 2}
+_EXPIRY_S = {"vitals": 10, "beats": 30, "waveform": 2, "snapshot": 30, "command/answer": 30}
 
 
 class MqttSink:
@@ -42,6 +44,8 @@ class MqttSink:
         Whether to publish samples.
     outbox : Outbox, optional
         What `publisher` keeps the alerts in.
+    obedience : Obedience, optional
+        Carries out commands that arrive.
     """
 
     def __init__(
@@ -54,11 +58,13 @@ class MqttSink:
         model: ModelInfo,
         waveform: bool = False,
         outbox: Outbox | None = None,
+        obedience: Obedience | None = None,
     ) -> None:
         self._publisher = publisher
         self._device = device
         self._model = model
         self._waveform = waveform
+        self._obedience = obedience
         self._news = OutboxNews(outbox) if outbox is not None else None
         self._will = Status(
             device=device,
@@ -84,6 +90,8 @@ class MqttSink:
         self._publications = Publications(self._device, self._model, stream)
         self._beats: list[LabelledBeat] = []
         self._active: dict[int, Alert] = {}
+        self._seen: dict[UUID, Acknowledged] = {}
+        self._last = LastSamples(round(SNAPSHOT_S * stream.fs_hz))
         self._availability = _Availability()
         source = SourceInfo(
             name=stream.name,
@@ -125,11 +133,32 @@ class MqttSink:
                 self._publish_link(message)
             case messages.Alert():
                 self._publish_alert(message)
-            case Samples() if self._waveform:
-                for block in _cut(message, round(self._stream.fs_hz / _WAVEFORM_BLOCKS_PER_S)):
-                    self._publish("waveform", encode(self._publications.waveform(block)))
+            case Samples():
+                self._take_samples(message)
             case _:
                 pass
+
+    def _take_samples(self, message: Samples) -> None:
+        if self._waveform:
+            for block in _cut(message, round(self._stream.fs_hz / _WAVEFORM_BLOCKS_PER_S)):
+                self._publish("waveform", encode(self._publications.waveform(block)))
+        if self._obedience is not None:
+            self._last.add(message)
+            while answer := self._obedience.next(acknowledge=self._acknowledge, snapshot=self._publish_snapshot):
+                self._publish("command/answer", encode(answer), qos=1)
+
+    def _acknowledge(self, alert: UUID, by: str | None) -> bool:
+        if alert not in (active.id for active in self._active.values()):
+            return False
+        self._seen[alert] = Acknowledged(time=datetime.now(UTC), by=by)
+        self._publish_active()
+        return True
+
+    def _publish_snapshot(self) -> bool:
+        samples = self._last.samples()
+        if samples is not None:
+            self._publish("snapshot", encode(self._publications.waveform(samples)))
+        return samples is not None
 
     def close(self, reason: str) -> None:
         """Say that the device is offline, wait until everything is acknowledged, and disconnect."""
@@ -166,6 +195,7 @@ class MqttSink:
         self._publish_phase(payload)
         if alert.phase == "end":
             self._active.pop(alert.number, None)
+            self._seen.pop(payload.id, None)
         else:
             self._active[alert.number] = payload
         self._publish_active()
@@ -202,7 +232,7 @@ class MqttSink:
         return ("degraded", self._problem) if self._problem is not None else self._availability.said
 
     def _publish_active(self) -> None:
-        active = self._publications.active(list(self._active.values()))
+        active = self._publications.active(list(self._active.values()), self._seen)
         self._publish("alerts/active", encode(active), qos=1, retain=True)
 
     def _publish(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> None:

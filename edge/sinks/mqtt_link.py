@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 import paho.mqtt.client as paho
+from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -40,6 +41,7 @@ _KEEPALIVE_S = 15
 _WINDOW = 12
 _STABLE_AFTER_S = 10.0
 _LIVE_QUEUE = 64
+_LARGEST_PACKET = 65_536
 _TICK_S = 0.5
 # At the end: for a command that is over when all is delivered, and for a service that is to stop soon.
 _PATIENCE_S, _HASTE_S, _HASTE_IN_ALL_S = 10.0, 1.0, 2.0
@@ -64,6 +66,8 @@ class MqttLink:
         the outbox for the next start.
     report : callable, optional
         Told when the broker is lost or refuses, and when it is there again.
+    commands : callable, optional
+        Given what arrives at the device's `command` topic, from the connection's thread.
     """
 
     def __init__(
@@ -74,11 +78,14 @@ class MqttLink:
         *,
         patient: bool = False,
         report: Callable[[str], None] | None = None,
+        commands: Callable[[bytes], None] | None = None,
     ) -> None:
         self._broker = broker
         self._client_id = f"ecg-edge-{device}-{secrets.token_hex(4)}"
         self._outbox = outbox
         self._patient = patient
+        self._commands = commands
+        self._command_topic = f"ecg/v1/{device}/command"
         self._report = report or (lambda _line: None)
         self._lock = threading.Condition()
         self._live: deque[tuple[float, Publication]] = deque(maxlen=_LIVE_QUEUE)
@@ -204,7 +211,9 @@ class MqttLink:
             answers: list[ReasonCode] = []
             client = self._new_client(version, answers)
             try:
-                client.connect(self._broker.host, self._broker.port, keepalive=_KEEPALIVE_S)
+                client.connect(
+                    self._broker.host, self._broker.port, keepalive=_KEEPALIVE_S, properties=_limits(version)
+                )
                 self._await_answer(client, answers)
             except (OSError, ValueError) as error:
                 drop(client)
@@ -263,6 +272,8 @@ class MqttLink:
     def _welcome(self, client: paho.Client) -> None:
         if self._will is not None:
             client.subscribe(self._will.topic, qos=1)
+        if self._commands is not None:
+            client.subscribe(self._command_topic, qos=1)
         with self._lock:
             self._connected = True
             self._refused = False
@@ -335,8 +346,22 @@ class MqttLink:
             self._lock.notify_all()
 
     def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
+        if message.topic == self._command_topic:
+            # A command that the broker kept is one that nobody gives now.
+            if self._commands is not None and not message.retain:
+                self._commands(bytes(message.payload))
+            return
         # A broker may notice only now that the connection of an earlier start was broken.
         will = self._will
         if will is not None and message.topic == will.topic and message.payload == will.payload and not message.retain:
             with self._lock:
                 self._unsaid = dict.fromkeys(self._retained)
+
+
+def _limits(version: Version) -> Properties | None:
+    """Return what a broker of MQTT 5 is to keep from us: nothing that is sent to a device is large."""
+    if version != "5":
+        return None
+    limits = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    limits.MaximumPacketSize = _LARGEST_PACKET
+    return limits

@@ -18,6 +18,7 @@ from msgspec import Meta
 
 from edge import messages
 from edge.messages import Label, LabelledBeat, LeadState, Phase, Priority, Samples, Stream, Strip
+from edge.sinks.commands import Answer, Command
 
 State = Literal["online", "degraded", "offline"]
 Count = Annotated[int, Meta(ge=0)]
@@ -165,6 +166,13 @@ class Alert(_Payload, frozen=True, kw_only=True):
     reason: str | None = None
 
 
+class Acknowledged(_Payload, frozen=True, kw_only=True):
+    """When somebody has said to have seen an alert, and who or where."""
+
+    time: Time
+    by: str | None
+
+
 class ActiveAlert(_Payload, frozen=True, kw_only=True):
     """An alert in force, without its evidence and strip."""
 
@@ -172,6 +180,7 @@ class ActiveAlert(_Payload, frozen=True, kw_only=True):
     kind: str
     priority: Priority
     onset: Moment
+    acknowledged: Acknowledged | None = None
 
 
 class Active(_Payload, frozen=True, kw_only=True):
@@ -194,20 +203,23 @@ class Waveform(_Payload, frozen=True, kw_only=True):
     mv: list[list[float | None]]
 
 
-TOPICS: dict[str, type[_Payload]] = {
+TOPICS: dict[str, Any] = {
     "status": Status,
     "vitals": Vitals,
     "beats": Beats,
     "alerts": Alert,
     "alerts/active": Active,
     "waveform": Waveform,
+    "snapshot": Waveform,
+    "command": Command,
+    "command/answer": Answer,
 }
 """Payload of each topic under `ecg/v1/<device_id>/`."""
 
 _encoder = msgspec.json.Encoder()
 
 
-def encode(payload: _Payload) -> bytes:
+def encode(payload: _Payload | Answer) -> bytes:
     """Return the JSON that is published."""
     return _encoder.encode(payload)
 
@@ -310,9 +322,13 @@ class Publications:
             strip=None if alert.strip is None else self._strip(alert.strip),
         )
 
-    def active(self, alerts: list[Alert]) -> Active:
-        """Return the payload of the alerts in force."""
-        items = (ActiveAlert(id=a.id, kind=a.kind, priority=a.priority, onset=a.onset) for a in alerts)
+    def active(self, alerts: list[Alert], seen: dict[UUID, Acknowledged] | None = None) -> Active:
+        """Return the payload of the alerts in force, and which of them somebody has `seen`."""
+        known = seen or {}
+        items = (
+            ActiveAlert(id=a.id, kind=a.kind, priority=a.priority, onset=a.onset, acknowledged=known.get(a.id))
+            for a in alerts
+        )
         return Active(device=self._device, stream=self._stream.name, alerts=tuple(items))
 
     def waveform(self, samples: Samples) -> Waveform:
