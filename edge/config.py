@@ -61,6 +61,8 @@ class Mqtt(_Section, frozen=True, kw_only=True):
         Of the protocol: `5`, `3.1.1`, or `auto`, which tries both in this order.
     waveform : bool
         Publish samples for live view.
+    home_assistant : bool
+        Announce the device to Home Assistant, from `run`.
     """
 
     url: str | None = None
@@ -71,6 +73,7 @@ class Mqtt(_Section, frozen=True, kw_only=True):
     key_file: str | None = None
     version: Literal["auto", "5", "3.1.1"] = "auto"
     waveform: bool = False
+    home_assistant: bool = False
 
     def __post_init__(self) -> None:
         if self.url is not None:

@@ -217,6 +217,7 @@ def durable_mqtt_sink(
         Begins a new log of alerts, for whoever commands it.
     """
     from edge.sinks.commands import Inbox  # noqa: PLC0415
+    from edge.sinks.discovery import announcements  # noqa: PLC0415
     from edge.sinks.mqtt import MqttSink  # noqa: PLC0415
     from edge.sinks.mqtt_link import MqttLink  # noqa: PLC0415
     from edge.sinks.obedience import Obedience  # noqa: PLC0415
@@ -224,7 +225,13 @@ def durable_mqtt_sink(
     device = settings.device.id
     box, inbox = outbox(settings), Inbox()
     link = MqttLink(
-        broker(settings.mqtt), device, box, patient=not live, report=report, commands=inbox.put if live else None
+        broker(settings.mqtt),
+        device,
+        box,
+        patient=not live,
+        report=report,
+        commands=inbox.put if live else None,
+        announcements=announcements(device, __version__) if live and settings.mqtt.home_assistant else (),
     )
     return MqttSink(
         link,

@@ -11,7 +11,7 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import paho.mqtt.client as paho
@@ -20,6 +20,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.errors import SinkError
+from edge.sinks.discovery import BIRTH, BIRTH_TOPIC
 from edge.sinks.mqtt_client import (
     ATTEMPTS,
     CONNECT_TIMEOUT_S,
@@ -68,6 +69,8 @@ class MqttLink:
         Told when the broker is lost or refuses, and when it is there again.
     commands : callable, optional
         Given what arrives at the device's `command` topic, from the connection's thread.
+    announcements : sequence of Publication
+        For Home Assistant; retained, and said again after a reconnect and whenever that has started anew.
     """
 
     def __init__(
@@ -79,12 +82,14 @@ class MqttLink:
         patient: bool = False,
         report: Callable[[str], None] | None = None,
         commands: Callable[[bytes], None] | None = None,
+        announcements: Sequence[Publication] = (),
     ) -> None:
         self._broker = broker
         self._client_id = f"ecg-edge-{device}-{secrets.token_hex(4)}"
         self._outbox = outbox
         self._patient = patient
         self._commands = commands
+        self._announcements = {publication.topic: publication for publication in announcements}
         self._command_topic = f"ecg/v1/{device}/command"
         self._report = report or (lambda _line: None)
         self._lock = threading.Condition()
@@ -112,8 +117,8 @@ class MqttLink:
     def connect(self, will: Publication | None) -> None:
         """Begin to connect, and go on for ever; what was retained for an earlier stream is forgotten."""
         with self._lock:
-            self._retained.clear()
-            self._unsaid.clear()
+            self._retained = dict(self._announcements)
+            self._unsaid = dict.fromkeys(self._retained)
         if self._thread is not None:
             return
         self._stop.clear()
@@ -274,6 +279,8 @@ class MqttLink:
             client.subscribe(self._will.topic, qos=1)
         if self._commands is not None:
             client.subscribe(self._command_topic, qos=1)
+        if self._announcements:
+            client.subscribe(BIRTH_TOPIC)
         with self._lock:
             self._connected = True
             self._refused = False
@@ -332,7 +339,9 @@ class MqttLink:
     ) -> None:
         if mid not in self._sent:
             return
-        if reason.is_failure:
+        if reason.is_failure and self._sent[mid] is None:
+            self._say(f"{self._broker.url}: the broker does not take all that is published, {reason}")
+        elif reason.is_failure:
             # To go on would change the order. It is offered again, after a pause.
             self._say(f"{self._broker.url}: the broker does not take an alert, {reason}")
             client.disconnect()
@@ -350,6 +359,11 @@ class MqttLink:
             # A command that the broker kept is one that nobody gives now.
             if self._commands is not None and not message.retain:
                 self._commands(bytes(message.payload))
+            return
+        if self._announcements and message.topic == BIRTH_TOPIC:
+            if message.payload == BIRTH and not message.retain:
+                with self._lock:
+                    self._unsaid = dict.fromkeys(self._retained)
             return
         # A broker may notice only now that the connection of an earlier start was broken.
         will = self._will
