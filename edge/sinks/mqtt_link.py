@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import paho.mqtt.client as paho
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -43,6 +44,8 @@ _WINDOW = 12
 _STABLE_AFTER_S = 10.0
 _LIVE_QUEUE = 64
 _LARGEST_PACKET = 65_536
+# A device that is back within this long was not offline (MQTT 5).
+_WILL_DELAY_S, _SESSION_S = 5, 30
 _TICK_S = 0.5
 # At the end: for a command that is over when all is delivered, and for a service that is to stop soon.
 _PATIENCE_S, _HASTE_S, _HASTE_IN_ALL_S = 10.0, 1.0, 2.0
@@ -85,7 +88,10 @@ class MqttLink:
         announcements: Sequence[Publication] = (),
     ) -> None:
         self._broker = broker
-        self._client_id = f"ecg-edge-{device}-{secrets.token_hex(4)}"
+        # A service has one connection and takes it over from its own earlier start; a command may run beside it.
+        alone = outbox.exclusive and not patient
+        self._client_id = f"ecg-edge-{device}" if alone else f"ecg-edge-{device}-{secrets.token_hex(4)}"
+        self._lasting = alone
         self._outbox = outbox
         self._patient = patient
         self._commands = commands
@@ -105,6 +111,7 @@ class MqttLink:
         self._stop = threading.Event()
         self._hurry = threading.Event()
         self._thread: threading.Thread | None = None
+        self._client: paho.Client | None = None
         self.version: Version = broker.version
 
     @property
@@ -217,7 +224,11 @@ class MqttLink:
             client = self._new_client(version, answers)
             try:
                 client.connect(
-                    self._broker.host, self._broker.port, keepalive=_KEEPALIVE_S, properties=_limits(version)
+                    self._broker.host,
+                    self._broker.port,
+                    keepalive=_KEEPALIVE_S,
+                    clean_start=not self._lasting if version == "5" else MQTT_CLEAN_START_FIRST_ONLY,
+                    properties=self._terms(version),
                 )
                 self._await_answer(client, answers)
             except (OSError, ValueError) as error:
@@ -245,10 +256,24 @@ class MqttLink:
 
     def _new_client(self, version: Version, answers: list[ReasonCode]) -> paho.Client:
         client = a_client(self._broker, self._client_id, PROTOCOLS[version], self._will)
+        if self._will is not None and self._lasting and version == "5":
+            delayed = Properties(PacketTypes.WILLMESSAGE)  # type: ignore[no-untyped-call]
+            delayed.WillDelayInterval = _WILL_DELAY_S
+            client.will_set(self._will.topic, self._will.payload, self._will.qos, self._will.retain, delayed)
         client.on_connect = lambda _client, _data, _flags, reason, _properties: answers.append(reason)
         client.on_publish = self._on_publish
         client.on_message = self._on_message
         return client
+
+    def _terms(self, version: Version) -> Properties | None:
+        """Return what is agreed with a broker of MQTT 5: it sends nothing large, and waits a little for our return."""
+        if version != "5":
+            return None
+        terms = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        terms.MaximumPacketSize = _LARGEST_PACKET
+        if self._lasting:
+            terms.SessionExpiryInterval = _SESSION_S
+        return terms
 
     def _await_answer(self, client: paho.Client, answers: list[ReasonCode]) -> None:
         until = time.monotonic() + CONNECT_TIMEOUT_S
@@ -257,6 +282,7 @@ class MqttLink:
 
     def _serve(self, client: paho.Client) -> None:
         """Feed a connection until it breaks or is no longer wanted."""
+        self._client = client
         notice_black_holes(client)
         self._welcome(client)
         while client.socket() is not None and not self._stop.is_set():
@@ -370,12 +396,3 @@ class MqttLink:
         if will is not None and message.topic == will.topic and message.payload == will.payload and not message.retain:
             with self._lock:
                 self._unsaid = dict.fromkeys(self._retained)
-
-
-def _limits(version: Version) -> Properties | None:
-    """Return what a broker of MQTT 5 is to keep from us: nothing that is sent to a device is large."""
-    if version != "5":
-        return None
-    limits = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-    limits.MaximumPacketSize = _LARGEST_PACKET
-    return limits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -229,3 +230,25 @@ def test_to_stop_without_a_broker_is_quick(tmp_path: Path) -> None:
         sink.open(STREAM)
         sink.write(an_alert())
         sink.close("stopped")
+
+
+def die(sink: MqttSink) -> None:
+    """Break the connection as a killed process does."""
+    link = sink._publisher
+    assert isinstance(link, MqttLink)
+    network = link._client.socket()  # type: ignore[union-attr]
+    link._stop.set()
+    network.shutdown(socket.SHUT_RDWR)
+    link._bell.ring()
+
+
+def test_a_device_that_is_soon_back_was_not_offline(mosquitto: Mosquitto, tmp_path: Path) -> None:
+    listener = Listener(mosquitto.url)
+    for starts in (1, 2):
+        with a_device(mosquitto.port, tmp_path) as sink:
+            sink.open(STREAM)
+            listener.wait_for(lambda starts=starts: len(listener.states()) == starts)
+            die(sink)
+    assert listener.states() == ["online", "online"]
+    listener.wait_for(lambda: listener.states() == ["online", "online", "offline"])
+    listener.close()
