@@ -18,6 +18,7 @@ from edge import __version__
 from edge.config import Config
 from edge.errors import EcgEdgeError
 from edge.inference import BeatModel, model_names, runtime_name
+from edge.service import machine
 from edge.service.wiring import broker
 
 _OLDEST, _NEWEST = (3, 11), (3, 13)
@@ -108,6 +109,12 @@ def _checks(settings: Config, data: Path | None) -> Iterator[Check]:
     for module, (package, purpose) in _PACKAGES.items():
         yield _package(module, package, purpose)
     yield _data(data)
+    yield _looked("port", lambda: machine.port(settings))
+    yield _looked("camera", machine.cameras)
+    yield _looked("clock", machine.clock)
+    yield _looked("disk", machine.disk)
+    yield _looked("temperature", machine.temperature)
+    yield _looked("secrets", lambda: machine.secrets(settings))
     if settings.mqtt.url is not None:
         yield _looked("broker", lambda: _broker(settings))
 

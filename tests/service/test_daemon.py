@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
@@ -22,6 +21,7 @@ from command import COMMAND, environment
 from numpy.typing import NDArray
 from serial_bench import running
 from service_manager import Manager
+from small_disk import small_disk
 
 import edge.inference
 from edge.config import Config
@@ -256,24 +256,6 @@ def test_a_clock_that_is_set_is_told_for_a_while() -> None:
     assert len(health.problems()) == 1
     now_s = 1000.0
     assert health.problems() == ()
-
-
-@contextmanager
-def small_disk(folder: Path, size: str, *options: str) -> Iterator[Path]:
-    if os.geteuid() != 0:
-        pytest.skip("needs root to mount a small disk")
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", ",".join((f"size={size}", *options)), "tmpfs", folder],
-        capture_output=True,
-        check=False,
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"cannot mount here: {mounted.stderr.decode().strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", folder], check=True)
 
 
 def test_a_full_and_a_read_only_disk_are_told(tmp_path: Path) -> None:
