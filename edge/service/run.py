@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 import time
@@ -116,6 +117,8 @@ class LiveRun:
                     self._progress(self._watch.stream, self._watch.n_samples, self._watch.tally)
 
     def _begin(self, stream: Stream) -> None:
+        # A board says its own name, and files are named after it.
+        stream = msgspec.structs.replace(stream, name=_plain(stream.name))
         if self._watch is not None:
             self._report(f"{stream.name}: samples otherwise than before, and is watched anew")
             self._end("the board samples otherwise than before", None)
@@ -123,7 +126,8 @@ class LiveRun:
             stream = msgspec.structs.replace(stream, name=f"{stream.name}-{len(self.summaries) + 1}")
         what = f"{stream.fs_hz:g} Hz, leads {', '.join(stream.leads)}"
         for note in stream.notes:
-            self._report(f"{stream.name}: {note}; {what}")
+            # What a board says may hold words for a terminal.
+            self._report("".join(filter(str.isprintable, f"{stream.name}: {note}; {what}")))
         self._sinks.open(stream)
         self._watch = Watch(stream, self._model, self._settings, self._sinks)
 
@@ -233,6 +237,10 @@ def run(options: Options, *, as_json: bool = False, read: Callable[[], Config] |
         elif live.summaries:
             print(table(live.summaries))
     return EXIT_FAILED if failure is not None or any(summary.errors for summary in live.summaries) else 0
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", name)[:64].strip("-") or "board"
 
 
 def _reread(asked: Asked, read: Callable[[], Config] | None) -> Reread:

@@ -1,0 +1,104 @@
+"""Names that want to be paths or topics."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import Run
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from serial_bench import running
+
+from edge import config
+from edge.config import Device
+from edge.errors import ConfigError, SourceError
+from edge.inference import BeatModel
+from edge.service.run import LiveRun, _plain
+from edge.service.wiring import Options
+from edge.sinks.wfdb_annotations import WfdbAnnotations
+from edge.sources.sensor_settings import Sensor
+from edge.sources.serial_sensor import SerialSensor
+from edge.sources.wfdb_record import find_record, open_record
+from firmware_bridge.boards import NativeBoard
+from firmware_bridge.emulator import Pty
+
+HEADERS = {
+    "up": "up 1 360 1800\n../secret.dat 16 200 16 0 0 0 0 II\n",
+    "rooted": "rooted 1 360 1800\n{root}/secret.dat 16 200 16 0 0 0 0 II\n",
+    "framed": "framed 1 360 900\n../secret.dat 16x2 200 16 0 0 0 0 II\n",
+    "parted": "parted/1 1 360 1800\n../other 1800\n",
+}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_a_record_reads_its_own_folder_only(tmp_path: Path, name: str) -> None:
+    np.zeros(1800, "<i2").tofile(tmp_path / "secret.dat")
+    (tmp_path / "other.hea").write_text("other 1 360 1800\nsecret.dat 16 200 16 0 0 0 0 II\n")
+    folder = tmp_path / "record"
+    folder.mkdir()
+    (folder / f"{name}.hea").write_text(HEADERS[name].format(root=tmp_path))
+    with pytest.raises(SourceError) as refused:
+        list(open_record(str(folder / name)).blocks(360))
+    assert len(str(refused.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["..", ".", "", "../208", "20\x008", "208/..", "~/208"])
+def test_what_is_no_record_is_neither_found_nor_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    try:
+        found = find_record(name, tmp_path)
+    except (SourceError, ValueError):
+        found = None
+    assert found is None
+    assert not (tmp_path / "cache").exists()
+
+
+def test_results_of_a_record_stay_in_their_folder(ecg_edge: Run, toy_record: Path, tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    crooked = f"{toy_record.parent}/../{toy_record.parent.name}/{toy_record.name}"
+    done = ecg_edge("replay", crooked, "--annotations", tmp_path / "deep" / "out")
+    assert done.returncode == 0, done.stderr
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.edge")] == ["deep/out/toy.edge"]
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "+", "#", "$SYS", "bed 1", "bed\n", "bed\x00", "bett-ü", "x" * 65, "../x"])
+def test_a_device_id_is_no_topic(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match=r"device\.id"):
+        Device(id=name)
+    path = tmp_path / "edge.toml"
+    path.write_text(
+        "[device]\nid = " + repr(name).replace("\\x00", "\\u0000").replace("'", '"') + "\n", encoding="utf-8"
+    )
+    with pytest.raises(ConfigError, match=r"device\.id"):
+        config.load(path)
+
+
+@given(st.text())
+def test_whatever_a_board_calls_itself_becomes_a_plain_name(name: str) -> None:
+    plain = _plain(name)
+    assert 1 <= len(plain) <= 64
+    assert plain.replace("-", "").replace("_", "").isalnum()
+    assert plain.isascii()
+    assert Path(plain).name == plain
+
+
+def test_a_board_cannot_choose_where_files_are_written(tmp_path: Path, toy_ecg: NDArray[np.float32]) -> None:
+    board, line, stop = NativeBoard(toy_ecg, 360.0, ("MLII",), device="../../evil\x1b[2J"), Pty(), threading.Event()
+    said: list[str] = []
+    with running(board, line, speed=4), BeatModel.load("cnn") as model:
+        live = LiveRun(
+            Options(), model, [WfdbAnnotations(tmp_path / "a" / "b")], report=lambda error: said.append(str(error))
+        )
+        threading.Timer(3.0, stop.set).start()
+        assert live.run(SerialSensor(Sensor(port=line.path)), stop) is None
+    assert [path.parent for path in tmp_path.rglob("*.edge*")] == [tmp_path / "a" / "b"]
+    assert live.summaries
+    assert any("evil" in line for line in said)
+    assert all(line.isprintable() for line in said)
