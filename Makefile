@@ -8,7 +8,7 @@ BIN = $(VENV)/bin
 INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint bench accuracy train schemas constraints smoke-arm64 clean
+.PHONY: demo test lint bench accuracy train schemas constraints clean
 
 demo: $(VENV)/.demo
 	$(BIN)/ecg-edge demo
@@ -39,10 +39,6 @@ schemas: $(VENV)/.demo
 # What the two commands install; needs uv.
 constraints:
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --no-header --no-annotate -o constraints.txt
-
-# The wheel in a Bookworm arm64 root under qemu-user; root, by hand. Needs qemu-user-static and debootstrap.
-smoke-arm64: $(VENV)/.test
-	PYTHON=$(BIN)/python benchmarks/smoke_arm64.sh
 
 # The installation is editable; a stamp says which extras it has.
 $(VENV)/.demo: pyproject.toml constraints.txt
