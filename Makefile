@@ -1,6 +1,6 @@
 # make demo    the main job, from nothing: environment, installation, five minutes of ECG through everything
 # make test    all that CI runs
-# Long things, by hand: make bench · make accuracy · make train
+# Long things, by hand: make bench · make accuracy · make train · make durability · make smoke-arm64
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -8,7 +8,7 @@ BIN = $(VENV)/bin
 INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint bench accuracy train schemas constraints clean
+.PHONY: demo test lint bench accuracy train durability smoke-arm64 schemas constraints clean
 
 demo: $(VENV)/.demo
 	$(BIN)/ecg-edge demo
@@ -25,9 +25,19 @@ lint: $(VENV)/.test
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.rpeaks
 	$(BIN)/python -m benchmarks.pipeline
+	$(BIN)/python -m benchmarks.serial
 
 accuracy: $(VENV)/.test
 	$(BIN)/python -m benchmarks.accuracy
+	$(BIN)/python -m benchmarks.accuracy --generality
+
+# Kills the broker 50 times and the device 200 times; eight minutes.
+durability: $(VENV)/.test
+	$(BIN)/python -m benchmarks.durability
+
+# As root: a Bookworm arm64 under qemu-user, the wheel in it.
+smoke-arm64: $(VENV)/.test
+	PYTHON=$(BIN)/python benchmarks/smoke_arm64.sh
 
 train: $(VENV)/.test
 	$(BIN)/ecg-train release cnn

@@ -13,7 +13,7 @@ from edge.model_card import SCHEMA, Feature, ModelCard, Origin, Tensor, Window
 from training.datasets import CLASSES
 from training.train import OFFSETS, Trained
 
-SPLIT = "patient-wise: MIT-BIH DS1 of de Chazal 2004 and the even-numbered records of svdb; DS2 and odd svdb unseen"
+SPLIT = "patient-wise: MIT-BIH DS1 of de Chazal 2004 and three in four records of svdb; DS2 and the fourth unseen"
 
 
 def make_card(

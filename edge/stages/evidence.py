@@ -40,8 +40,8 @@ stretch does not make a lead forget its QRS complexes."""
 _MEAN_HOPS = 8
 _KEPT_HOPS = 30
 _TOLERATED = 200
-"""Invalid runs up to this long leave evidence that can be trusted: frames of 50 ms lost here and there, even two or three
-in a row, spread by the low-pass."""
+"""Invalid runs up to this long leave evidence that can be trusted: frames of 50 ms lost here and there, even several in
+a row, spread by the low-pass."""
 
 _QUANTUM = 2.0**24
 

@@ -89,8 +89,8 @@ def test_record_sets(database):
     assert record_names(["ds2", "ds1", "paced"], database) == DS2 + DS1 + PACED
     assert record_names(["DS2", "100", "x1"], database) == (*DS2, "x1")
     assert record_names(["all"], database) == ("100", "102", "232")
-    write_record(database, "801", [(5, "N")], "atr")
-    assert record_names(["svdb"], database) == ("801",)
+    write_record(database, "803", [(5, "N")], "atr")
+    assert record_names(["svdb"], database) == ("803",)
 
 
 def test_a_missing_file_is_named_in_one_line(database, found):

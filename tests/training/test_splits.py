@@ -27,7 +27,7 @@ def test_judges_are_of_the_training_sets() -> None:
 
 
 @given(st.sets(st.integers(800, 894).map(str)))
-def test_of_the_supraventricular_records_half_stay_unseen(records: set[str]) -> None:
+def test_of_the_supraventricular_records_some_stay_unseen(records: set[str]) -> None:
     assert set(svdb_training(records)) | set(svdb_unseen(records)) == records
     assert not set(svdb_training(records)) & set(svdb_unseen(records))
 
