@@ -39,8 +39,8 @@ def svdb_training(records: Iterable[str]) -> tuple[str, ...]:
 def svdb_unseen(records: Iterable[str]) -> tuple[str, ...]:
     """Return the supraventricular records kept for reports: those whose number leaves 3 when divided by 4.
 
-    The few patients in whom S beats outnumber the others (841, 865, 881) are thereby learnt from or judged by; there are
-    none in DS1.
+    The few patients in whom S beats outnumber the others (841, 865, 881) are thereby learnt from or judged by; DS1 has
+    none.
     """
     return tuple(record for record in sorted(records) if int(record) % 4 == 3)
 
