@@ -192,6 +192,7 @@ class MqttPublisher:
         self._client_id = f"ecg-edge-{device}-{secrets.token_hex(4)}"
         self._acknowledged: SimpleQueue[int] = SimpleQueue()
         self._pending: set[int] = set()
+        self._refused: list[ReasonCode] = []
         self._retained: dict[str, Publication] = {}
         self._retained_lock = threading.Lock()
         self._client: paho.Client | None = None
@@ -216,6 +217,7 @@ class MqttPublisher:
             raise self._refusal
         self.close()
         self._retained.clear()
+        self._refused.clear()
         try:
             self.version = self._negotiate(will)
         except SinkError as error:
@@ -258,7 +260,7 @@ class MqttPublisher:
         Raises
         ------
         SinkError
-            If some were not, and how many.
+            If some were not, or were refused, and how many.
         """
         if self._client is None:
             return
@@ -273,6 +275,15 @@ class MqttPublisher:
         if unacknowledged:
             reason = f"{unacknowledged} messages were not acknowledged within {_ACK_TIMEOUT_S:g} s"
             raise SinkError(self._broker.url, reason, "check the broker and the network")
+        if self._refused:
+            reason = f"{len(self._refused)} messages were refused, {self._refused[0]}"
+            raise SinkError(self._broker.url, reason, "let this user write below ecg/v1/<device id>/")
+
+    def _on_publish(self, _client: paho.Client, _data: Any, mid: int, reason: ReasonCode, _properties: Any) -> None:
+        # A broker acknowledges what its access list forbids, too; version 5 says so.
+        if reason.is_failure:
+            self._refused.append(reason)
+        self._acknowledged.put(mid)
 
     def _attempt(self, will: Publication | None, protocol: MQTTProtocolVersion) -> ReasonCode | None:
         """Return the broker's answer; None if it gave none or hung up, as some do that only know an older version."""
@@ -282,7 +293,7 @@ class MqttPublisher:
             client = a_client(self._broker, self._client_id, protocol, will)
         except (OSError, ValueError) as error:
             raise unreachable(self._broker, error) from error
-        client.on_publish = lambda _client, _data, mid, _reason, _properties: self._acknowledged.put(mid)
+        client.on_publish = self._on_publish
 
         def on_connect(client: paho.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
             if will is not None and not reason.is_failure:

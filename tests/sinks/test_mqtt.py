@@ -250,6 +250,18 @@ def test_a_wrong_password_says_where_to_look(tmp_path: Path) -> None:
             assert "wrong" not in str(refused.value)
 
 
+def test_what_the_access_list_forbids_does_not_count_as_delivered(tmp_path: Path) -> None:
+    if MOSQUITTO is None:
+        pytest.skip("needs mosquitto")
+    (tmp_path / "acl").write_text("topic read #\n")
+    with Mosquitto(tmp_path, f"allow_anonymous true\nacl_file {tmp_path / 'acl'}").running() as broker:
+        publisher = MqttPublisher(at(broker.url), "x")
+        publisher.connect(None)
+        publisher.publish(a_message("alert"))
+        with pytest.raises(SinkError, match=r"1 messages were refused, Not authorized"):
+            publisher.close()
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # paho leaves the refused socket open
 def test_tls_checks_the_certificate(tmp_path: Path) -> None:
     openssl = shutil.which("openssl")
