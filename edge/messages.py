@@ -135,6 +135,8 @@ class SourceState(Message, frozen=True, kw_only=True, eq=False):
     counts : dict
         Since the start: samples `lost` and `doubled`, `damaged` stretches of bytes, samples `dropped` here for want of
         time, `reconnects`.
+    problems : tuple of str
+        What is wrong with the machine that listens, one line each; a source leaves this to whoever looks after that.
     """
 
     ok: bool
@@ -143,6 +145,7 @@ class SourceState(Message, frozen=True, kw_only=True, eq=False):
     time: datetime
     drift_ppm: float | None
     counts: dict[str, int]
+    problems: tuple[str, ...] = ()
 
 
 class Quality(Event, frozen=True, kw_only=True, eq=False):

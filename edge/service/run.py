@@ -133,10 +133,10 @@ class LiveRun:
 
     def _tell(self, state: SourceState) -> None:
         """Say what is wrong, with the source and with this machine, wherever it can be said."""
-        problems = (state.reason, *self._health.problems(), *map(str, self._sinks.errors))
-        reason = "; ".join(filter(None, problems)) or None
+        problems = (*self._health.problems(), *map(str, self._sinks.errors))
+        reason = "; ".join(filter(None, (state.reason, *problems))) or None
         if self._watch is not None:
-            self._sinks.write(msgspec.structs.replace(state, reason=reason))
+            self._sinks.write(msgspec.structs.replace(state, problems=problems))
         elif reason is not None:
             self._sinks.announce(reason)
         if reason != self._reason:

@@ -67,6 +67,19 @@ def announcements(device: str, version: str) -> list[Publication]:
             },
         ),
         (
+            "binary_sensor",
+            "degraded",
+            {
+                "name": "Degraded",
+                "state_topic": f"{base}/status",
+                "value_template": "{{ 'ON' if value_json.state == 'degraded' else 'OFF' }}",
+                "json_attributes_topic": f"{base}/status",
+                "json_attributes_template": "{{ {'reason': value_json.reason} | tojson }}",
+                "device_class": "problem",
+                "entity_category": "diagnostic",
+            },
+        ),
+        (
             "sensor",
             "state",
             {

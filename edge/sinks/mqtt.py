@@ -101,7 +101,7 @@ class MqttSink:
         )
         self._announced = False
         self._connect()
-        self._problem: str | None = None
+        self._source: messages.SourceState | None = None
         self._status = msgspec.structs.replace(self._will, source=source)
         self._end_what_nobody_watched()
         self._say("online", None)
@@ -127,8 +127,8 @@ class MqttSink:
                 self._publish_beats()
                 self._publish("vitals", encode(self._publications.vitals(message)))
                 self._look_after_outbox(message.sample)
-                if self._availability.changes(message) and self._problem is None:
-                    self._say(*self._availability.said)
+                if self._availability.changes(message) and (self._source is None or self._source.ok):
+                    self._say(*self._standing())
             case messages.SourceState():
                 self._publish_link(message)
             case messages.Alert():
@@ -180,9 +180,8 @@ class MqttSink:
     def _publish_link(self, state: messages.SourceState) -> None:
         self._publications.anchor(state)
         self._status = msgspec.structs.replace(self._status, link=link(state))
-        self._problem = None if state.ok else state.reason
-        said, reason = self._availability.said
-        self._say(*(("degraded", state.reason) if not state.ok else (said, state.reason or reason)))
+        self._source = state
+        self._say(*self._standing())
 
     def _publish_beats(self) -> None:
         if self._beats:
@@ -229,7 +228,14 @@ class MqttSink:
             self._say(*self._standing())
 
     def _standing(self) -> tuple[State, str | None]:
-        return ("degraded", self._problem) if self._problem is not None else self._availability.said
+        """Return what holds now: of the leads, of the board, of this machine."""
+        state, reason = self._availability.said
+        source = self._source
+        if source is None:
+            return state, reason
+        reasons = (source.reason or (reason if source.ok else None), *source.problems)
+        well = source.ok and not source.problems
+        return state if well else "degraded", "; ".join(filter(None, reasons)) or None
 
     def _publish_active(self) -> None:
         active = self._publications.active(list(self._active.values()), self._seen)

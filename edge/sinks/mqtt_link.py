@@ -369,7 +369,8 @@ class MqttLink:
             self._say(f"{self._broker.url}: the broker does not take all that is published, {reason}")
         elif reason.is_failure:
             # To go on would change the order. It is offered again, after a pause.
-            self._say(f"{self._broker.url}: the broker does not take an alert, {reason}")
+            self._outbox.refuse(str(reason))
+            self._say(f"{self._broker.url}: {self._outbox.refused}")
             client.disconnect()
             return
         with self._lock:

@@ -92,6 +92,7 @@ class Outbox:
         self._try_again_at = 0.0
         self.damaged: str | None = None
         self.trouble: str | None = None
+        self.refused: str | None = None
         self._started = time.monotonic()
         self._began_s = 0.0
         self._connection = self._open()
@@ -146,8 +147,13 @@ class Outbox:
         with self._lock:
             self._offered = 0
 
+    def refuse(self, why: str) -> None:
+        """Note that the broker does not take what was offered; that holds until it acknowledges something."""
+        self.refused = f"the broker does not take an alert, {why}"
+
     def acknowledge(self, seq: int) -> None:
         """Take out what the broker has."""
+        self.refused = None
 
         def act(connection: sqlite3.Connection) -> None:
             with file.transaction(connection):

@@ -31,8 +31,9 @@ class OutboxNews:
 
     @property
     def trouble(self) -> str | None:
-        """Why alerts are not safe now; None if they are."""
-        return self._outbox.trouble
+        """Why alerts are not safe, perhaps were not, or do not arrive; None if nothing is wrong."""
+        box = self._outbox
+        return "; ".join(filter(None, (box.damaged, box.trouble, box.refused))) or None
 
     def info(self) -> OutboxInfo:
         """Return what `status` says."""
@@ -41,7 +42,7 @@ class OutboxNews:
             pending=box.pending,
             lost=sum(box.lost.values()),
             durable=box.durable,
-            reason="; ".join(filter(None, (box.damaged, box.trouble))) or None,
+            reason=self.trouble,
         )
 
     def changed(self) -> bool:
@@ -78,6 +79,5 @@ class OutboxNews:
             yield publications.alert(notice)
         self._outbox.said(unsaid)
 
-    def _facts(self) -> tuple[str | None, str | None, int]:
-        box = self._outbox
-        return box.damaged, box.trouble, sum(box.lost.values())
+    def _facts(self) -> tuple[str | None, int]:
+        return self.trouble, sum(self._outbox.lost.values())

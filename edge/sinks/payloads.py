@@ -79,7 +79,8 @@ def link(state: messages.SourceState) -> Link:
 class OutboxInfo(_Payload, frozen=True, kw_only=True):
     """What keeps the alerts until the broker has them: how many `pending`, how many `lost` since it was made.
 
-    `durable` is false while they are kept in memory only; `reason` says why, or what was wrong with the file.
+    `durable` is false while they are kept in memory only; `reason` says why, what was wrong with the file, or that the
+    broker does not take them.
     """
 
     pending: Count
@@ -89,7 +90,10 @@ class OutboxInfo(_Payload, frozen=True, kw_only=True):
 
 
 class Status(_Payload, frozen=True, kw_only=True):
-    """Topic `status`, retained: whether the device watches. In the last will `time` and `source` are null."""
+    """Topic `status`, retained: whether the device watches. In the last will `time` and `source` are null.
+
+    It is `degraded` while leads, board, machine or outbox are not as they should be; `reason` names all that is wrong.
+    """
 
     device: str
     state: State

@@ -238,8 +238,8 @@ def test_what_is_wrong_here_is_told_with_the_status(
     )
     threading.Timer(4.0, stop.set).start()
     live.run(SerialSensor(Sensor(port=str(board))), stop)
-    reasons = [str(status.json["reason"]) for status in listener.of("status")]
-    told = next(reason for reason in reasons if "lstm is used instead" in reason)
+    degraded = [status.json for status in listener.of("status") if status.json["state"] == "degraded"]
+    told = next(str(status["reason"]) for status in degraded if "lstm is used instead" in str(status["reason"]))
     assert "no such file or directory" in told
     assert told in said
 

@@ -25,9 +25,10 @@ def test_every_entity_has_a_topic_an_id_and_the_device() -> None:
         "homeassistant/sensor/ecg_edge_bed-3/heart_rate/config",
         "homeassistant/binary_sensor/ecg_edge_bed-3/alert/config",
         "homeassistant/binary_sensor/ecg_edge_bed-3/lead_off/config",
+        "homeassistant/binary_sensor/ecg_edge_bed-3/degraded/config",
         "homeassistant/sensor/ecg_edge_bed-3/state/config",
     ]
-    assert len({config["unique_id"] for config in configs}) == 4
+    assert len({config["unique_id"] for config in configs}) == 5
     for publication, config in zip(said, configs, strict=True):
         assert publication.retain
         assert config["state_topic"].startswith("ecg/v1/bed-3/")
@@ -56,12 +57,12 @@ def test_it_is_announced_and_announced_again(mosquitto: Mosquitto, tmp_path: Pat
     sink = MqttSink(link, device="ecg-edge", version="0.1.0", runtime="test", model=MODEL, outbox=box)
     sink.open(STREAM)
     with news:
-        assert news.wait_for(lambda: len(heard) == 4, WAIT_S)
+        assert news.wait_for(lambda: len(heard) == 5, WAIT_S)
     assistant.publish(BIRTH_TOPIC, b"online", qos=1).wait_for_publish(WAIT_S)
     with news:
-        assert news.wait_for(lambda: len(heard) == 8, WAIT_S)
+        assert news.wait_for(lambda: len(heard) == 10, WAIT_S)
     sink.close("stopped")
     box.close()
-    assert len({topic for topic, _ in heard}) == 4
+    assert len({topic for topic, _ in heard}) == 5
     assistant.disconnect()
     assistant.loop_stop()

@@ -9,7 +9,7 @@ import jsonschema
 import msgspec
 import pytest
 from broker import Listener
-from sinks_samples import MODEL, START, STREAM, an_alert
+from sinks_samples import MODEL, START, STREAM, a_second, an_alert
 
 from edge.errors import SinkError
 from edge.messages import SourceState
@@ -85,6 +85,33 @@ def test_status_tells_the_board_s_state(listener: Listener) -> None:
         ("offline", "stopped"),
     ]
     assert said[-2]["link"]["drift_ppm"] is None
+
+
+def test_what_is_wrong_with_the_machine_degrades_the_state(listener: Listener) -> None:
+    out = sink(listener.url)
+    out.open(STREAM)
+    out.write(state(reason="electrode off: V1", problems=("disk full: 3 MB left in /var",)))
+    out.write(state(ok=False, reason="tty: unplugged", problems=("disk full: 3 MB left in /var", "cnn is missing")))
+    for _ in range(10):
+        out.write(a_second(None, "lead off", lead="off"))
+    out.write(state(problems=("cnn is missing",)))
+    for _ in range(10):
+        out.write(a_second())
+    out.write(state())
+    out.close("stopped")
+    listener.wait_for(lambda: listener.states()[-1:] == ["offline"])
+    said = [message.json for message in listener.of("status")]
+    for status in said:
+        jsonschema.validate(status, schema("status"))
+    assert [(status["state"], status["reason"]) for status in said] == [
+        ("online", None),
+        ("degraded", "electrode off: V1; disk full: 3 MB left in /var"),
+        ("degraded", "tty: unplugged; disk full: 3 MB left in /var; cnn is missing"),
+        ("degraded", "lead off; cnn is missing"),
+        ("degraded", "cnn is missing"),
+        ("online", None),
+        ("offline", "stopped"),
+    ]
 
 
 def test_why_there_is_no_stream_yet_is_told(listener: Listener) -> None:

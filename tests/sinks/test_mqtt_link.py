@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -149,6 +150,48 @@ def test_a_memory_outbox_that_could_not_be_emptied_is_a_loss_that_is_said(tmp_pa
         sink.write(an_alert())
         with pytest.raises(SinkError, match="they are lost"):
             sink.close("stopped")
+
+
+def test_an_outbox_that_was_damaged_degrades_the_state(mosquitto: Mosquitto, tmp_path: Path) -> None:
+    (tmp_path / "outbox.sqlite").write_bytes(b"no database" * 1000)
+    listener = Listener(mosquitto.url)
+    with a_device(mosquitto.port, tmp_path) as sink:
+        sink.open(STREAM)
+        listener.wait_for(lambda: listener.states() == ["degraded"])
+        sink.close("stopped")
+    said = listener.of("status")[0].json
+    assert "the outbox was damaged and is kept as outbox.sqlite" in str(said["reason"])
+    assert said["outbox"]["durable"] is True  # type: ignore[index]
+    listener.close()
+
+
+def test_a_broker_that_takes_no_alerts_degrades_the_state_until_it_does(tmp_path: Path) -> None:
+    acl = tmp_path / "acl"
+    acl.write_text("topic read #\ntopic write ecg/v1/ecg-edge/status\ntopic write ecg/v1/ecg-edge/alerts/active\n")
+    with (
+        Mosquitto(tmp_path, f"allow_anonymous true\nacl_file {acl}").running() as broker,
+        a_device(broker.port, tmp_path) as sink,
+    ):
+        listener = Listener(broker.url)
+        sink.open(STREAM)
+        listener.wait_for(lambda: listener.states() == ["online"])
+        sink.write(an_alert())
+        link = sink._publisher
+        assert isinstance(link, MqttLink)
+        while link._outbox.refused is None:
+            time.sleep(0.01)
+        sink.write(a_second())
+        listener.wait_for(lambda: listener.states()[-1:] == ["degraded"])
+        assert "the broker does not take an alert, Not authorized" in str(listener.of("status")[-1].json["reason"])
+        acl.write_text("topic readwrite #\n")
+        assert broker._process is not None
+        broker._process.send_signal(signal.SIGHUP)
+        listener.wait_for(lambda: listener.of("alerts"))
+        while link._outbox.refused is not None:
+            time.sleep(0.01)
+        sink.write(a_second())
+        listener.wait_for(lambda: listener.states()[-1:] == ["online"])
+        listener.close()
 
 
 def test_a_disk_that_fails_is_in_the_status(mosquitto: Mosquitto, tmp_path: Path) -> None:
