@@ -1,9 +1,9 @@
-"""What a replay found, counted as it goes by."""
+"""What a replay found, counted as it goes by, in room that does not grow with time."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Sequence
 
 import msgspec
 import numpy as np
@@ -97,29 +97,30 @@ class Tally:
         self.alerts: Counter[str] = Counter()
         self.unreadable_s = 0
         self._seconds = 0
-        self._rr_ms: list[float] = []
-        self._hr_bpm: list[float] = []
-        self._beat_delays: list[int] = []
-        self._alert_delays: list[int] = []
+        self._rr_ms = _Moments()
+        self._hr_bpm = _Moments()
+        # In samples: there are no more different ones than the longest has samples.
+        self._beat_delays: Counter[int] = Counter()
+        self._alert_delays: Counter[int] = Counter()
 
     def add(self, event: Event) -> None:
         """Take in an event."""
         match event:
             case LabelledBeat():
                 self.beats[event.label] += 1
-                self._beat_delays.append(event.decided - event.sample)
+                self._beat_delays[event.decided - event.sample] += 1
                 if event.rr_ms is not None:
-                    self._rr_ms.append(event.rr_ms)
+                    self._rr_ms.add(event.rr_ms)
             case Vitals():
                 self._seconds += 1
                 self.unreadable_s += not any(state in ("good", "noisy") for state in event.leads)
                 if event.hr_bpm is not None:
-                    self._hr_bpm.append(event.hr_bpm)
+                    self._hr_bpm.add(event.hr_bpm)
             case Episode(phase="onset"):
                 self.episodes[event.kind] += 1
             case Alert(phase="onset"):
                 self.alerts[event.kind] += 1
-                self._alert_delays.append(event.decided - event.onset)
+                self._alert_delays[event.decided - event.onset] += 1
             case _:
                 pass
 
@@ -148,8 +149,8 @@ class Tally:
             elapsed_s=round(elapsed_s, 3),
             speed=round(ecg_s / elapsed_s, 1) if elapsed_s > 0 else None,
             beats=dict(self.beats),
-            rr_ms=_spread(self._rr_ms),
-            hr_bpm=_spread(self._hr_bpm),
+            rr_ms=self._rr_ms.spread(),
+            hr_bpm=self._hr_bpm.spread(),
             unreadable_s=self.unreadable_s,
             episodes=dict(self.episodes.most_common()),
             alerts=dict(self.alerts.most_common()),
@@ -158,15 +159,57 @@ class Tally:
             notes=stream.notes,
         )
 
-    def _latency(self, delays: Sequence[int]) -> Latency | None:
+    def _latency(self, delays: Counter[int]) -> Latency | None:
         if not delays:
             return None
-        p50, p95, p99 = np.percentile(delays, (50, 95, 99)) * 1000 / self._stream.fs_hz
-        return Latency(p50=round(float(p50), 1), p95=round(float(p95), 1), p99=round(float(p99), 1))
+        p50, p95, p99 = (round(percentile(delays, q) * 1000 / self._stream.fs_hz, 1) for q in (50, 95, 99))
+        return Latency(p50=p50, p95=p95, p99=p99)
 
 
-def _spread(values: Sequence[float]) -> Spread | None:
-    if not values:
-        return None
-    mean, sd = float(np.mean(values)), float(np.std(values))
-    return Spread(mean=round(mean, 1), sd=round(sd, 1), min=round(min(values), 1), max=round(max(values), 1))
+class _Moments:
+    """Mean, deviation and extremes of values that are not kept.
+
+    Sums are taken of the distance to the first value, which costs no precision however many there are.
+    """
+
+    def __init__(self) -> None:
+        self._n = 0
+        self._first = self._sum = self._squares = 0.0
+        self._min, self._max = float("inf"), -float("inf")
+
+    def add(self, value: float) -> None:
+        if not self._n:
+            self._first = value
+        distance = value - self._first
+        self._n += 1
+        self._sum += distance
+        self._squares += distance * distance
+        self._min, self._max = min(self._min, value), max(self._max, value)
+
+    def spread(self) -> Spread | None:
+        if not self._n:
+            return None
+        mean = self._sum / self._n
+        sd = math.sqrt(max(self._squares / self._n - mean * mean, 0.0))
+        return Spread(
+            mean=round(self._first + mean, 1), sd=round(sd, 1), min=round(self._min, 1), max=round(self._max, 1)
+        )
+
+
+def percentile(counts: Counter[int], q: float) -> float:
+    """Return a percentile of counted values, linear between neighbours as `numpy.percentile` has it.
+
+    Parameters
+    ----------
+    counts : Counter of int
+        How often each value occurred; not empty.
+    q : float
+        0 to 100.
+    """
+    values = sorted(counts)
+    reached = np.cumsum([counts[value] for value in values])
+    at = q / 100 * (int(reached[-1]) - 1)
+    below, above = (
+        values[int(np.searchsorted(reached, rank, side="right"))] for rank in (math.floor(at), math.ceil(at))
+    )
+    return below + (above - below) * (at - math.floor(at))

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 from sinks_samples import MODEL, STREAM, a_second, an_alert, beat, episode
 
@@ -42,6 +49,31 @@ def test_rates_and_intervals_that_are_not_known_do_not_count() -> None:
     assert summary.hr_bpm is not None
     assert summary.hr_bpm.mean == 70
     assert summary.beats == {"N": 3, "S": 0, "V": 0, "F": 0, "Q": 0}
+
+
+@given(st.lists(st.tuples(st.integers(-50, 2000), st.floats(1, 1e4)), min_size=1, max_size=200))
+def test_what_is_not_kept_is_summed_up_as_numpy_would(found: list[tuple[int, float]]) -> None:
+    tally = tally_of(*(replace(beat(1000), decided=1000 + delay, rr_ms=rr) for delay, rr in found))
+    summary = tally.summary(3600, 1)
+    delays, rr_ms = zip(*found, strict=True)
+    assert summary.beat_latency_ms is not None
+    told = msgspec.structs.astuple(summary.beat_latency_ms)
+    assert told == pytest.approx(np.percentile(delays, (50, 95, 99)) / 0.36, abs=0.0501)
+    assert summary.rr_ms is not None
+    wanted = (np.mean(rr_ms), np.std(rr_ms), min(rr_ms), max(rr_ms))
+    assert msgspec.structs.astuple(summary.rr_ms) == pytest.approx(wanted, abs=0.0501)
+
+
+def test_a_tally_does_not_grow_with_the_length_of_the_stream() -> None:
+    tally = Tally(STREAM)
+
+    def take(n: int) -> int:
+        for at in range(n):
+            tally.add(replace(beat(360 * at), decided=360 * at + at % 300, rr_ms=800 + at % 333))
+            tally.add(a_second(60 + at % 77 / 7))
+        return len(pickle.dumps(tally))
+
+    assert take(1000) >= take(20_000) - 2000
 
 
 def test_nothing_counts_as_nothing() -> None:
