@@ -31,7 +31,7 @@ accuracy: $(VENV)/.test
 	$(BIN)/python -m benchmarks.accuracy
 	$(BIN)/python -m benchmarks.accuracy --generality
 
-# Kills the broker 50 times and the device 200 times; eight minutes.
+# Kills the broker 50 times and the device 200 times, of replay and of run; twenty minutes.
 durability: $(VENV)/.test
 	$(BIN)/python -m benchmarks.durability
 

@@ -25,9 +25,9 @@ _HEAD = """# Alerts under fire
 
 Made by `make durability`. The device is killed (SIGKILL) at random, and so is mosquitto; in between the network
 swallows everything for up to three seconds. `replay` watches five minutes full of alerts; what must arrive is known
-from an undisturbed run. `run` watches a board in software that goes on sending, at 20 times real time; what must arrive is
-what its outbox took in, as that file and the log of alerts say after each kill. Who receives is a subscriber of MQTT 5
-with a session that outlives the broker.
+from an undisturbed run. `run` watches a board in software that goes on sending, at 20 times real time; what must arrive
+is what its outbox took in, as that file and the log of alerts say after each kill. Who receives is a subscriber of
+MQTT 5 with a session that outlives the broker.
 
 Everything from `lost` on must be 0. A duplicate is a phase that arrived again under its own id, phase and decision
 sample; `unknown` is one that the device never said. `retained` is what a newcomer is told of status and alerts in force
