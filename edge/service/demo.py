@@ -128,7 +128,7 @@ def run(speed: float, model_name: str) -> int:
     """Run the demo; return the command's exit code."""
     console = Console(highlight=False)
     source = ToyEcg()
-    errors: list[EcgEdgeError] = []
+    errors: list[EcgEdgeError | str] = []
     with BeatModel.load(model_name) as model, embedded_broker() as url, stop_on_signal() as stop:
         watch: list[_Stopwatch] = []
 

@@ -64,7 +64,7 @@ class Replay:
         model: BeatModel,
         sinks: Sequence[Sink],
         *,
-        report: Callable[[EcgEdgeError], None],
+        report: Callable[[EcgEdgeError | str], None],
         progress: Progress | None = None,
         stop: threading.Event | None = None,
     ) -> None:

@@ -133,7 +133,7 @@ class LiveRun:
 
     def _tell(self, state: SourceState) -> None:
         """Say what is wrong, with the source and with this machine, wherever it can be said."""
-        problems = (*self._health.problems(), *map(str, self._sinks.errors))
+        problems = (*self._health.problems(), *self._sinks.problems)
         reason = "; ".join(filter(None, (state.reason, *problems))) or None
         if self._watch is not None:
             self._sinks.write(msgspec.structs.replace(state, problems=problems))

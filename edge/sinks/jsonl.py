@@ -30,6 +30,7 @@ class JsonLines:
         self._model = model
         self._mode = "w"
         self._file: FileIO | None = None
+        self._unwritten = b""
 
     @property
     def where(self) -> str:
@@ -39,6 +40,15 @@ class JsonLines:
     def open(self, stream: Stream) -> None:
         """Open the file."""
         self._publications = Publications(self._device, self._model, stream)
+        self._unwritten = b""
+        self._begin()
+
+    def resume(self) -> None:
+        """Go on after a failure, with the line that it was about."""
+        self._begin()
+        self._put(self._unwritten)
+
+    def _begin(self) -> None:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = FileIO(self._path, self._mode)
@@ -51,12 +61,20 @@ class JsonLines:
         if isinstance(message, SourceState):
             self._publications.anchor(message)
         if self._file is not None and isinstance(message, Alert):
-            try:
-                line = encode(self._publications.alert(message)) + b"\n"
-                if self._file.write(line) < len(line):
-                    raise OSError(errno.ENOSPC, "No space left on device")
-            except OSError as error:
-                raise self._failed(error) from error
+            self._put(encode(self._publications.alert(message)) + b"\n")
+
+    def _put(self, line: bytes) -> None:
+        """Write a line, whole or not at all."""
+        assert self._file is not None  # noqa: S101  # it is open
+        self._unwritten = line
+        try:
+            written = self._file.write(line)
+            if written < len(line):
+                self._file.truncate(self._file.tell() - written)
+                raise OSError(errno.ENOSPC, "No space left on device")
+        except OSError as error:
+            raise self._failed(error) from error
+        self._unwritten = b""
 
     def rotate(self) -> str:
         """Put the file aside under a name of its own and begin a new one; return that name.

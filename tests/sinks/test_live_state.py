@@ -130,7 +130,7 @@ def test_why_there_is_no_stream_yet_is_told(listener: Listener) -> None:
 
 
 def test_sinks_that_cannot_tell_it_are_not_asked(tmp_path: Path) -> None:
-    said: list[SinkError] = []
+    said: list[SinkError | str] = []
     fanout = Fanout([JsonLines(tmp_path / "a.jsonl", "d", MODEL), sink("mqtt://127.0.0.1:1")], report=said.append)
     fanout.announce("no such port")
     assert len(said) == 1
