@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from broker import MOSQUITTO, WAIT_S, free_port
 from command import Run
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
+
+from edge.sinks.discovery import BIRTH, BIRTH_TOPIC, announcements
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "docs" / "broker"
 HOST = "localhost"
@@ -41,17 +43,32 @@ def make_certificates(folder: Path, *names: str) -> subprocess.CompletedProcess[
     )
 
 
+def uncommented(text: str) -> str:
+    """Return an access list with the rules it offers taken up."""
+    return re.sub(r"^# (?=(user|topic|pattern) )", "", text, flags=re.M)
+
+
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    yield from brokers(tmp_path_factory.mktemp("broker"), lambda text: text)
+
+
+@pytest.fixture(scope="module")
+def assisting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """The broker with what it offers for Home Assistant."""
+    yield from brokers(tmp_path_factory.mktemp("assisting"), uncommented)
+
+
+def brokers(folder: Path, edited: Callable[[str], str]) -> Iterator[Broker]:
     passwords = shutil.which("mosquitto_passwd")
     if MOSQUITTO is None or passwords is None or shutil.which("openssl") is None:
         pytest.skip("needs mosquitto, mosquitto_passwd and openssl")
-    folder = tmp_path_factory.mktemp("broker")
     for name in ("devices.acl", "dashboards.acl"):
-        shutil.copy(EXAMPLE / name, folder)
+        (folder / name).write_text(edited((EXAMPLE / name).read_text()))
     made = make_certificates(folder, HOST, "bed-1", "bed-2")
     assert made.returncode == 0, made.stderr
     subprocess.run([passwords, "-b", "-c", folder / "dashboards.passwords", "ward", "secret"], check=True)
+    subprocess.run([passwords, "-b", folder / "dashboards.passwords", "home-assistant", "secret"], check=True)
     ports = {old: free_port() for old in (8883, 8884, 9001)}
     text = (EXAMPLE / "mosquitto.conf").read_text().replace("/etc/mosquitto/ecg", str(folder))
     text = re.sub(r"^listener (\d+)$", lambda found: f"listener {ports[int(found[1])]}", text, flags=re.M)
@@ -135,11 +152,13 @@ def device(broker: Broker, name: str | None, folder: Path | None = None) -> Iter
 
 
 @contextmanager
-def dashboard(broker: Broker, password: str = "secret", *, websockets: bool = False) -> Iterator[Client]:
+def dashboard(
+    broker: Broker, password: str = "secret", *, websockets: bool = False, user: str = "ward"
+) -> Iterator[Client]:
     port, transport = (broker.websockets, "websockets") if websockets else (broker.dashboards, "tcp")
     client = Client(broker, port, transport)
     client.client.tls_set(ca_certs=str(broker.folder / "ca.pem"))
-    client.client.username_pw_set("ward", password)
+    client.client.username_pw_set(user, password)
     with ended(client):
         yield client
 
@@ -238,6 +257,42 @@ def test_ecg_edge_gets_in_with_its_certificate_and_not_with_anothers(
         time.sleep(0.5)
         assert not [topic for topic, _ in ward.heard if topic.startswith("ecg/v1/bed-2")]
         assert "Traceback" not in wrong.stderr
+
+
+def test_home_assistant_is_nobodys_business_unless_asked_for(broker: Broker) -> None:
+    with device(broker, "bed-1") as bed:
+        assert bed.connect() == 0
+        for publication in announcements("bed-1", "0"):
+            assert bed.publish(publication.topic) == NOT_AUTHORIZED
+
+
+def test_a_device_announces_itself_and_nobody_else_to_home_assistant(assisting: Broker) -> None:
+    own, others = (announcements(name, "0") for name in ("bed-1", "bed-2"))
+    with (
+        dashboard(assisting, user="home-assistant") as assistant,
+        dashboard(assisting) as ward,
+        device(assisting, "bed-1") as bed,
+    ):
+        for client in (assistant, ward, bed):
+            assert client.connect() == 0
+            client.subscribe("homeassistant/#")
+        for topic in (
+            *(publication.topic for publication in others),
+            "homeassistant/switch/bed-1/ecg_edge_alert/config",
+            "homeassistant/sensor/bed-1/config",
+            "homeassistant/sensor/bed-1/deep/er/config",
+            "homeassistant/device/bed-1/config",
+            "homeassistant/status",
+        ):
+            assert bed.publish(topic) == NOT_AUTHORIZED, topic
+        for publication in own:
+            assert bed.publish(publication.topic, publication.payload) == 0
+            assert assistant.wait_until_heard(publication.topic) == publication.payload
+        assert assistant.publish(BIRTH_TOPIC, BIRTH) == 0
+        assert bed.wait_until_heard(BIRTH_TOPIC) == BIRTH
+        assert [topic for topic, _ in bed.heard] == [BIRTH_TOPIC]
+        assert not ward.heard
+        assert {topic for topic, _ in assistant.heard} == {*(publication.topic for publication in own), BIRTH_TOPIC}
 
 
 @pytest.mark.parametrize("name", ["../bed", "bed/1", "#", "+", "a b", "x" * 65, "bed$(id)"])

@@ -105,5 +105,6 @@ def _announcement(device: str, version: str, component: str, name: str, says: di
             "topic": f"ecg/v1/{device}/status",
             "value_template": "{{ 'offline' if value_json.state == 'offline' else 'online' }}",
         }
-    topic = f"{PREFIX}/{component}/ecg_edge_{device}/{name}/config"
+    # The id is a level of its own: an access list can then grant a device its own announcements and nobody else's.
+    topic = f"{PREFIX}/{component}/{device}/ecg_edge_{name}/config"
     return Publication(topic=topic, payload=msgspec.json.encode(config), qos=1, retain=True)

@@ -22,11 +22,11 @@ def test_every_entity_has_a_topic_an_id_and_the_device() -> None:
     said = announcements("bed-3", "0.1.0")
     configs = [msgspec.json.decode(publication.payload) for publication in said]
     assert [publication.topic for publication in said] == [
-        "homeassistant/sensor/ecg_edge_bed-3/heart_rate/config",
-        "homeassistant/binary_sensor/ecg_edge_bed-3/alert/config",
-        "homeassistant/binary_sensor/ecg_edge_bed-3/lead_off/config",
-        "homeassistant/binary_sensor/ecg_edge_bed-3/degraded/config",
-        "homeassistant/sensor/ecg_edge_bed-3/state/config",
+        "homeassistant/sensor/bed-3/ecg_edge_heart_rate/config",
+        "homeassistant/binary_sensor/bed-3/ecg_edge_alert/config",
+        "homeassistant/binary_sensor/bed-3/ecg_edge_lead_off/config",
+        "homeassistant/binary_sensor/bed-3/ecg_edge_degraded/config",
+        "homeassistant/sensor/bed-3/ecg_edge_state/config",
     ]
     assert len({config["unique_id"] for config in configs}) == 5
     for publication, config in zip(said, configs, strict=True):
