@@ -1,4 +1,7 @@
-"""`ecg-edge service`: install, uninstall, status. Parse, call, exit code; `add_to` puts them into the app."""
+"""`ecg-edge service`: install, uninstall, status; `ecg-edge recordings`. Parse, call, exit code.
+
+`add_to` puts them into the app.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from edge.cli_options import Json
+from edge.cli_options import ConfigFile, Json
 
 Root = Annotated[
     Path, typer.Option("--root", metavar="DIR", help="Root of an image, instead of this machine's; nothing is started.")
@@ -21,6 +24,7 @@ def add_to(app: typer.Typer) -> None:
     service.command(epilog="Example: sudo ecg-edge service uninstall --purge")(uninstall)
     service.command(epilog="Example: ecg-edge service status --json")(status)
     app.add_typer(service, name="service")
+    app.command(epilog="Example: ecg-edge recordings --json")(recordings)
 
 
 def install(
@@ -62,3 +66,18 @@ def status(*, json: Json = False) -> None:
         typer.echo(f"{state.active} ({state.sub}) since {state.since or 'boot'}, restarted {state.restarts} times")
         typer.echo(state.says or "says nothing")
     raise typer.Exit(0 if state.active == "active" else service.EXIT_INACTIVE)
+
+
+def recordings(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="DIR", help="Folder; the service's and one's own, unless given.")
+    ] = None,
+    *,
+    config: ConfigFile = None,
+    json: Json = False,
+) -> None:
+    """List what `run` has recorded, oldest first: WFDB records, for `ecg-edge replay` and any other tool."""
+    from edge.service import recordings as service  # noqa: PLC0415
+    from edge.service.wiring import settings  # noqa: PLC0415
+
+    raise typer.Exit(service.show(settings(config), folder, as_json=json))

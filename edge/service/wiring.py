@@ -23,6 +23,7 @@ from edge.sinks.wfdb_annotations import WfdbAnnotations
 if TYPE_CHECKING:
     from edge.sinks.mqtt_client import Broker, Publisher
     from edge.sinks.outbox import Outbox
+    from edge.sinks.recorder import Recorder
 
 MAX = float("inf")
 """As fast as it goes."""
@@ -145,6 +146,8 @@ def sinks(
     """
     device, info = options.config.device.id, model_info(model)
     out: list[Sink] = []
+    if live and records(options.config):
+        out.append(recorder(options.config))
     log: JsonLines | None = None
     if options.annotations is not None:
         out.append(WfdbAnnotations(options.annotations))
@@ -253,6 +256,22 @@ def outbox(settings: Config) -> Outbox:
     path = Path(chosen.path) if chosen.path else state_directory() / f"outbox-{settings.device.id}.sqlite"
     limits = Limits(max_bytes=round(chosen.max_mb * 1e6), max_age_s=chosen.max_age_h * 3600)
     return Outbox(path, limits)
+
+
+def records(settings: Config) -> bool:
+    """Return whether a live run records: where not said, a service does, and whoever tries it by hand does not."""
+    enabled = settings.recorder.enabled
+    return enabled if enabled is not None else bool(os.environ.get("STATE_DIRECTORY"))
+
+
+def recorder(settings: Config) -> Recorder:
+    """Return the sink that keeps the last hours as WFDB records in the state directory."""
+    from edge.sinks.recorder import Recorder  # noqa: PLC0415  (of POSIX only: it locks its folder)
+    from edge.sinks.recording.ring import Limits  # noqa: PLC0415
+
+    chosen = settings.recorder
+    limits = Limits(max_bytes=round(chosen.max_mb * 1e6), max_s=chosen.hours * 3600, segment_s=chosen.segment_min * 60)
+    return Recorder(state_directory() / chosen.folder / settings.device.id, settings.device.id, limits)
 
 
 def state_directory() -> Path:

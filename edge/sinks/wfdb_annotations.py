@@ -10,12 +10,14 @@ import os
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Final
 
 from edge.errors import SinkError
 from edge.messages import Episode, LabelledBeat, Message, Stream
 
 EXTENSION = "edge"
-CODES = {"N": 1, "V": 5, "F": 6, "S": 9, "Q": 13, "+": 28}
+NOTE: Final = '"'
+CODES = {"N": 1, "V": 5, "F": 6, "S": 9, "Q": 13, NOTE: 22, "+": 28}
 """Annotation codes of ecgcodes.h by mnemonic."""
 
 _NOTE, _SKIP, _AUX = 22, 59, 63
