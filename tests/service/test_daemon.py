@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import shutil
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,10 +15,8 @@ import msgspec
 import numpy as np
 import pytest
 from broker import Listener, Mosquitto
-from command import COMMAND, environment
 from numpy.typing import NDArray
-from serial_bench import running
-from service_manager import Manager
+from service_manager import Manager, service
 from small_disk import small_disk
 
 import edge.inference
@@ -38,38 +34,12 @@ from edge.sinks.fanout import Fanout
 from edge.sinks.payloads import schema
 from edge.sources.sensor_settings import Sensor
 from edge.sources.serial_sensor import SerialSensor
-from firmware_bridge.boards import NativeBoard
-from firmware_bridge.emulator import Pty
-
-FS_HZ = 360.0
 
 
 @pytest.fixture(scope="module")
 def model() -> Iterator[BeatModel]:
     with BeatModel.load("cnn") as model:
         yield model
-
-
-@contextmanager
-def service(manager: Manager, *arguments: str | Path, **env: str) -> Iterator[subprocess.Popen[str]]:
-    told = {"NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": "3000000"}
-    command = [*COMMAND, "run", *map(str, arguments)]
-    process = subprocess.Popen(
-        command, env=environment(**told, **env), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-@pytest.fixture
-def board(toy_ecg: NDArray[np.float32], tmp_path: Path) -> Iterator[Path]:
-    """A board that plays for as long as anybody listens; the path of its port."""
-    link = tmp_path / "tty"
-    with running(NativeBoard(toy_ecg, FS_HZ, ("MLII",)), Pty(link), speed=4):
-        yield link
 
 
 def test_ready_when_samples_flow_watched_and_stopped(manager: Manager, board: Path, tmp_path: Path) -> None:

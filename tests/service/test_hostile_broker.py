@@ -1,0 +1,135 @@
+"""The real service where the broker is against it: what it says, and that nothing is lost."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import paho.mqtt.client as paho
+import pytest
+from broker import HOST, MOSQUITTO, Listener, Mosquitto, free_port
+from paho.mqtt.enums import CallbackAPIVersion
+from service_manager import Manager, configured, logged, service, stopped, waiting
+
+pytestmark = pytest.mark.skipif(MOSQUITTO is None, reason="needs mosquitto")
+
+OUTBOX = "outbox-ecg-edge.sqlite"
+
+
+def watch(manager: Manager, config: Path, state: Path) -> str:
+    """Watch without a broker until there are alerts; return what was complained of. All of them must wait."""
+    log = state / "alerts.jsonl"
+    with service(manager, "--config", config, "--alerts", log, STATE_DIRECTORY=str(state)) as process:
+        logged(log)
+        code, err = stopped(process)
+    assert code == 0, err
+    assert waiting(state / OUTBOX) == logged(log)
+    return err
+
+
+@contextmanager
+def swallows_everything() -> Iterator[int]:
+    with socket.create_server((HOST, 0)) as server:
+        yield server.getsockname()[1]
+
+
+@contextmanager
+def is_not_there() -> Iterator[int]:
+    yield free_port()
+
+
+@pytest.mark.parametrize("broker", [swallows_everything, is_not_there])
+def test_stopped_while_it_looks_for_the_broker_nothing_is_lost(
+    broker: Callable[[], AbstractContextManager[int]],
+    manager: Manager,
+    mosquitto: Mosquitto,
+    fast_board: Path,
+    tmp_path: Path,
+) -> None:
+    with broker() as port:
+        watch(manager, configured(tmp_path, fast_board, f'url = "mqtt://{HOST}:{port}"'), tmp_path / "state")
+    told = waiting(tmp_path / "state" / OUTBOX)
+    listener = Listener(mosquitto.url)
+    config = configured(tmp_path, fast_board, f'url = "{mosquitto.url}"')
+    with service(manager, "--config", config, STATE_DIRECTORY=str(tmp_path / "state")) as process:
+        listener.wait_for(lambda: len(listener.of("alerts")) >= len(told))
+        assert stopped(process)[0] == 0
+    heard = [(message.json["id"], message.json["phase"]) for message in listener.of("alerts")]
+    assert heard[: len(told)] == told
+    listener.close()
+
+
+def make_certificate(folder: Path, name: str, days: int) -> None:
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("needs openssl")
+    request, key, extra = folder / f"{name}.csr", folder / f"{name}.key", folder / f"{name}.ext"
+    extra.write_text(f"subjectAltName=IP:{HOST}\nbasicConstraints=CA:TRUE\n")
+    new = [openssl, "req", "-new", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}"]
+    subprocess.run([*new, "-keyout", key, "-out", request], check=True, capture_output=True)
+    sign = [openssl, "x509", "-req", "-in", request, "-signkey", key, "-days", str(days), "-extfile", extra]
+    subprocess.run([*sign, "-out", folder / f"{name}.pem"], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    ("trusted", "said"),
+    [("other", "its certificate is not trusted"), ("broker", "certificate has expired")],
+)
+def test_a_broker_that_cannot_be_trusted_is_told_and_the_watch_goes_on(
+    trusted: str, said: str, manager: Manager, fast_board: Path, tmp_path: Path
+) -> None:
+    make_certificate(tmp_path, "broker", 2 if trusted == "other" else -1)
+    make_certificate(tmp_path, "other", 2)
+    tls = f"allow_anonymous true\ncertfile {tmp_path}/broker.pem\nkeyfile {tmp_path}/broker.key"
+    with Mosquitto(tmp_path, tls).running() as broker:
+        url = f'url = "mqtts://{HOST}:{broker.port}"\nca_file = "{tmp_path}/{trusted}.pem"'
+        err = watch(manager, configured(tmp_path, fast_board, url), tmp_path / "state")
+    assert err.count(said) == 1
+
+
+def test_a_wrong_password_is_told_and_one_that_everybody_reads_too(
+    manager: Manager, fast_board: Path, tmp_path: Path
+) -> None:
+    tool = shutil.which("mosquitto_passwd")
+    if tool is None:
+        pytest.skip("needs mosquitto_passwd")
+    subprocess.run([tool, "-c", "-b", tmp_path / "passwords", "bed", "right"], check=True)
+    secret = tmp_path / "secret"
+    secret.write_text("wrong-and-never-shown\n")
+    secret.chmod(0o644)
+    with Mosquitto(tmp_path, f"allow_anonymous false\npassword_file {tmp_path}/passwords").running() as broker:
+        mqtt = f'url = "{broker.url}"\nusername = "bed"\npassword_file = "{secret}"'
+        err = watch(manager, configured(tmp_path, fast_board, mqtt), tmp_path / "state")
+    assert err.count("broker refuses the connection") == 1
+    assert "check mqtt.username and mqtt.password_file" in err
+    assert "can be read by everybody: chmod o-rwx" in err
+    assert "never-shown" not in err
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+def test_ten_megabytes_are_no_command(
+    version: str, manager: Manager, mosquitto: Mosquitto, fast_board: Path, tmp_path: Path
+) -> None:
+    listener = Listener(mosquitto.url)
+    sender = paho.Client(CallbackAPIVersion.VERSION2)
+    sender.connect(HOST, mosquitto.port)
+    sender.loop_start()
+    config = configured(tmp_path, fast_board, f'url = "{mosquitto.url}"\nversion = "{version}"')
+    with service(manager, "--config", config) as process:
+        listener.wait_for(lambda: listener.of("vitals"))
+        for payload in (b"x" * 10_000_000, b"[[" * 50_000, b'{"command": 7}', b'{"command": "snapshot"}'):
+            sender.publish("ecg/v1/ecg-edge/command", payload, qos=1).wait_for_publish(20)
+        listener.wait_for(lambda: [m for m in listener.of("command/answer") if m.json["ok"]])
+        listener.wait_for(lambda: listener.of("snapshot"))
+        assert stopped(process)[0] == 0
+    refused = [str(message.json["reason"]) for message in listener.of("command/answer") if not message.json["ok"]]
+    assert all(len(reason) <= 160 for reason in refused)
+    # What is larger than this device takes, a broker of version 5 does not even send.
+    assert any("10,000,000 bytes" in reason for reason in refused) == (version == "3.1.1")
+    sender.disconnect()
+    sender.loop_stop()
+    listener.close()
