@@ -35,7 +35,7 @@ accuracy: $(VENV)/.test
 durability: $(VENV)/.test
 	$(BIN)/python -m benchmarks.durability
 
-# As root: a Bookworm arm64 under qemu-user, the wheel in it.
+# As root: a Bookworm arm64 under qemu-user, the wheel in it; ROOT=DIR keeps that elsewhere than in /var/tmp.
 smoke-arm64: $(VENV)/.test
 	PYTHON=$(BIN)/python benchmarks/smoke_arm64.sh
 
