@@ -30,8 +30,8 @@ _SETTLED_S = 30.0
 _ABSENT_S = 60.0
 # SIGTERM leaves five seconds for everything.
 _CLOSE_S = 2.0
-# A disk that works has done by then what it was given.
-_IDLE_S = 0.2
+# A disk that works, be it a slow card, has done by then what it was given.
+_IDLE_S = 2.0
 
 
 class Recorder:
@@ -125,15 +125,20 @@ class Recorder:
         self._background = self._background or Background("recorder")
         self._begins = True
         self._blocks, self._waiting = [], 0
+        self._next = self._synced = 0
         self._notes = Notes()
         try:
-            if not self._background.idle(_IDLE_S):
-                raise OSError(errno.EBUSY, "the disk does not answer")
+            self._wait()
             self._background.error = None
             self._ring.open()
             self._ring.make_room(*self._size()[1:])
         except OSError as error:
             raise self._failed(error) from error
+
+    def _wait(self) -> None:
+        """Wait until everything is done that was to be done beside, which it usually is already."""
+        if not self._doing.idle(_IDLE_S):
+            raise OSError(errno.EBUSY, "the disk does not answer")
 
     def _save(self) -> None:
         """Write what has come."""
@@ -172,6 +177,8 @@ class Recorder:
             self._cut()
         if self._open is None:
             stream = self._of()
+            # So there are never more unfinished ones than the caps allow for.
+            self._wait()
             longest, n_bytes, seconds = self._size()
             self._ring.make_room(n_bytes, seconds)
             first = self._next - len(mv)

@@ -38,7 +38,7 @@ class Segment:
     Raises
     ------
     OSError
-        If it cannot be written; so do `append`, `save` and `sync`.
+        If it cannot be written; so do `save`, `sync` and `complete`.
     """
 
     def __init__(self, path: Path, about: About, first: int, limit: int) -> None:
@@ -51,6 +51,7 @@ class Segment:
         self._gain = np.array([scale.gain for scale in about.scales], np.float64)
         self._baseline = np.array([scale.baseline for scale in about.scales], np.float64)
         self._entries: list[Entry] = [about]
+        self._samples = b""
         with contextlib.ExitStack() as opened:
             self._journal = create(beside(path, JOURNAL))
             opened.callback(os.close, self._journal)
@@ -71,10 +72,10 @@ class Segment:
         return not bool((np.isfinite(values) & (np.abs(values) * self._gain[free] > MOST)).any())
 
     def append(self, mv: NDArray[np.float32]) -> None:
-        """Write samples, shape (n, n_leads), NaN where a lead has no value."""
+        """Keep samples until `save`; shape (n, n_leads), NaN where a lead has no value."""
         steps = np.rint(mv * self._gain + self._baseline)
         adc = np.where(np.isfinite(steps), np.clip(steps, -MOST, MOST), INVALID).astype("<i2")
-        write(self._signals, adc.tobytes())
+        self._samples += adc.tobytes()
         self.n += len(mv)
 
     def note(self, entry: Entry) -> None:
@@ -82,10 +83,11 @@ class Segment:
         self._entries.append(entry)
 
     def save(self) -> None:
-        """Write what was noted."""
-        if self._entries:
-            entries, self._entries = self._entries, []
-            write(self._journal, b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries))
+        """Write what was kept; notes first, so that no sample is ever there without what is known of it."""
+        entries, self._entries = self._entries, []
+        samples, self._samples = self._samples, b""
+        write(self._journal, b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries))
+        write(self._signals, samples)
 
     def sync(self) -> None:
         """See to it that what was written survives a loss of power."""
@@ -96,7 +98,7 @@ class Segment:
             self._named = True
 
     def complete(self) -> None:
-        """Write what was noted, and make a whole record of it all."""
+        """Write what was kept, and make a whole record of it all."""
         try:
             self.save()
         finally:
