@@ -12,21 +12,29 @@ from edge.errors import ConfigError
 PASSWORD = "mqtt-password"  # noqa: S105  # the name of a credential, not one
 """Name of the systemd credential that is taken where `mqtt.password_file` is not set."""
 
+_SOURCE = Path("/etc/ecg-edge")
+"""Where the unit takes credentials from; whoever runs `ecg-edge doctor` there means the same files."""
+
 
 def located(name: str) -> Path:
-    """Return a file: a bare name is looked up among systemd's credentials first."""
+    """Return a file: a bare name is looked up among systemd's credentials, then here, then where these come from."""
+    if "/" in name:
+        return Path(name)
+    return _credential(name) or next((path for path in (Path(name), _SOURCE / name) if path.is_file()), Path(name))
+
+
+def _credential(name: str) -> Path | None:
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
-    if folder and "/" not in name and (path := Path(folder) / name).is_file():
-        return path
-    return Path(name)
+    path = Path(folder) / name if folder else None
+    return path if path is not None and path.is_file() else None
 
 
 def password_path(mqtt: config.Mqtt) -> Path | None:
     """Return the file that holds the password; None if there is none."""
     if mqtt.password_file is not None:
         return located(mqtt.password_file)
-    found = located(PASSWORD)
-    return found if found.is_absolute() else None
+    # Not asked for by name, only what was given to this service.
+    return _credential(PASSWORD)
 
 
 def password(mqtt: config.Mqtt) -> str | None:

@@ -26,6 +26,32 @@ def test_a_bare_name_is_a_systemd_credential(tmp_path: Path, monkeypatch: pytest
     assert wiring.broker(mqtt).password == "right"
 
 
+def test_outside_the_service_a_credential_is_the_file_it_is_made_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(credentials, "_SOURCE", tmp_path)
+    (tmp_path / "deep").mkdir()
+    monkeypatch.chdir(tmp_path / "deep")
+    named = Mqtt(url="mqtt://broker", password_file="mqtt-password")
+    with pytest.raises(ConfigError, match=r"mqtt\.password_file: mqtt-password cannot be read"):
+        credentials.password(named)
+    (tmp_path / "mqtt-password").write_text("right\n")
+    assert credentials.password(named) == "right"
+    # Whoever does not ask for the service's password is not given it.
+    assert credentials.password(Mqtt(url="mqtt://broker")) is None
+
+
+def test_an_empty_password_without_a_name_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mosquitto: Mosquitto
+) -> None:
+    (tmp_path / "mqtt-password").touch()
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    for version in ("5", "3.1.1"):
+        publisher = MqttPublisher(wiring.broker(Mqtt(url=mosquitto.url, version=version)), "x")  # type: ignore[arg-type]
+        publisher.connect(None)
+        publisher.close()
+
+
 def test_a_secret_that_is_none_is_complained_of(tmp_path: Path) -> None:
     secret, key = tmp_path / "password", tmp_path / "key.pem"
     for path in (secret, key):
