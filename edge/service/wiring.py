@@ -152,7 +152,7 @@ def sinks(
     if options.annotations is not None:
         out.append(WfdbAnnotations(options.annotations))
     if options.alerts is not None:
-        log = JsonLines(options.alerts, device, info)
+        log = JsonLines(options.alerts, device, info, keep=live)
         out.append(log)
     if console is not None:
         out.append(Console(console, before_line))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from io import FileIO
 from pathlib import Path
 
@@ -22,13 +23,15 @@ class JsonLines:
         Device id.
     model : ModelInfo
         The model that classifies the beats.
+    keep : bool
+        Whether the first stream adds to the file too: a service that starts again does not forget what it found.
     """
 
-    def __init__(self, path: Path, device: str, model: ModelInfo) -> None:
+    def __init__(self, path: Path, device: str, model: ModelInfo, *, keep: bool = False) -> None:
         self._path = path
         self._device = device
         self._model = model
-        self._mode = "w"
+        self._mode = "a+" if keep else "w"
         self._file: FileIO | None = None
         self._unwritten = b""
 
@@ -52,9 +55,19 @@ class JsonLines:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = FileIO(self._path, self._mode)
+            if self._mode == "a+":
+                self._end_a_torn_line(self._file)
         except OSError as error:
             raise self._failed(error) from error
         self._mode = "a"
+
+    @staticmethod
+    def _end_a_torn_line(file: FileIO) -> None:
+        """Begin a new line where a power cut ended the last one midway."""
+        if file.seek(0, os.SEEK_END) > 0:
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                file.write(b"\n")
 
     def write(self, message: Message) -> None:
         """Write an alert."""

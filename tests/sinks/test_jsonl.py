@@ -40,6 +40,20 @@ def test_the_first_stream_begins_the_file_and_the_next_adds_to_it(tmp_path: Path
     assert [msgspec.json.decode(line)["stream"] for line in path.read_bytes().splitlines()] == ["208", "209"]
 
 
+def test_a_service_that_starts_again_keeps_its_log_and_ends_a_torn_line(tmp_path: Path) -> None:
+    path = tmp_path / "alerts.jsonl"
+    for earlier in (b"", b"{}\n", b'{"id": "torn'):
+        path.write_bytes(earlier)
+        for _ in range(2):
+            sink = JsonLines(path, "bed-3", MODEL, keep=True)
+            sink.open(STREAM)
+            sink.write(an_alert())
+            sink.close("stopped")
+        line = encode(Publications("bed-3", MODEL, STREAM).alert(an_alert())) + b"\n"
+        ended = earlier if not earlier or earlier.endswith(b"\n") else earlier + b"\n"
+        assert path.read_bytes() == ended + 2 * line
+
+
 def test_a_file_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match="Is a directory"):
         JsonLines(tmp_path, "bed-3", MODEL).open(STREAM)
