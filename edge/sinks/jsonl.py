@@ -64,7 +64,7 @@ class JsonLines:
     @staticmethod
     def _end_a_torn_line(file: FileIO) -> None:
         """Begin a new line where a power cut ended the last one midway."""
-        if file.seek(0, os.SEEK_END) > 0:
+        if file.seekable() and file.seek(0, os.SEEK_END) > 0:
             file.seek(-1, os.SEEK_END)
             if file.read(1) != b"\n":
                 file.write(b"\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import jsonschema
@@ -52,6 +53,17 @@ def test_a_service_that_starts_again_keeps_its_log_and_ends_a_torn_line(tmp_path
         line = encode(Publications("bed-3", MODEL, STREAM).alert(an_alert())) + b"\n"
         ended = earlier if not earlier or earlier.endswith(b"\n") else earlier + b"\n"
         assert path.read_bytes() == ended + 2 * line
+
+
+def test_a_log_may_be_a_pipe(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    sink = JsonLines(Path(f"/dev/fd/{writing}"), "bed-3", MODEL, keep=True)
+    sink.open(STREAM)
+    sink.write(an_alert(strip=None))
+    sink.close("stopped")
+    assert msgspec.json.decode(os.read(reading, 65536))["phase"] == "onset"
+    os.close(reading)
+    os.close(writing)
 
 
 def test_a_file_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
