@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from command import REPO, Run, environment
 
-COMMANDS = ["replay", "demo", "doctor", "version"]
+COMMANDS = ["replay", "demo", "doctor", "version", "recordings"]
 
 
 def test_help_names_every_command(ecg_edge: Run) -> None:

@@ -53,6 +53,11 @@ def test_what_a_file_says_holds(tmp_path: Path) -> None:
         ("[mqtt]\nversion = '4'\n", "mqtt.version", "4"),
         ("[rhythm]\nbradycardia_bpm = 4000\n", "rhythm.bradycardia_bpm", "15 to 100"),
         ("[rhythm]\npause_s = 10\n", "rhythm.pause_s", "asystole_s"),
+        ("[recorder]\nhours = 0\n", "recorder.hours", "1 to 8784"),
+        ("[recorder]\nmax_mb = nan\n", "recorder.max_mb", "10 to 1e+06"),
+        ("[recorder]\nsegment_min = 61\n", "recorder.segment_min", "1 to 60"),
+        ("[recorder]\nfolder = '../etc'\n", "recorder.folder", "letters, digits"),
+        ("[recorder]\nminutes = 5\n", "recorder.minutes", "no such key"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, text: str, key: str, reason: str) -> None:
