@@ -28,6 +28,7 @@ _KEEPALIVE_S = 30
 _ACK_TIMEOUT_S = 10.0
 # A run of many short records does not wait for a missing broker at each of them.
 _ASK_AGAIN_AFTER_S = 60.0
+_LARGEST_PACKET = 65_536
 UNSUPPORTED_VERSION = 0x84
 _REFUSED_LOGIN = (0x86, 0x87)
 
@@ -108,25 +109,49 @@ def properties(publication: Publication, version: Version) -> Properties | None:
     return said
 
 
-def a_client(broker: Broker, client_id: str, protocol: MQTTProtocolVersion, will: Publication | None) -> paho.Client:
-    """Return a client that knows how to get in, not yet connected.
+def a_client(
+    broker: Broker,
+    client_id: str,
+    protocol: MQTTProtocolVersion,
+    will: Publication | None,
+    *,
+    will_delay_s: int | None = None,
+) -> paho.Client:
+    """Return a client that knows how to get in, not yet connected; a will can be delayed in version 5.
 
     Raises
     ------
-    OSError
-        If the certificates cannot be read.
+    SinkError
+        If the certificates cannot be used.
     """
     client = paho.Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=protocol)
     client.connect_timeout = CONNECT_TIMEOUT_S
     if will is not None:
-        client.will_set(will.topic, will.payload, qos=will.qos, retain=will.retain)
+        delayed = None
+        if will_delay_s is not None:
+            delayed = Properties(PacketTypes.WILLMESSAGE)  # type: ignore[no-untyped-call]
+            delayed.WillDelayInterval = will_delay_s
+        client.will_set(will.topic, will.payload, will.qos, will.retain, delayed)
     client.username_pw_set(broker.username, broker.password)
     if broker.tls:
         ca, certificate, key = (
             str(path) if path else None for path in (broker.ca_file, broker.cert_file, broker.key_file)
         )
-        client.tls_set(ca_certs=ca, certfile=certificate, keyfile=key)
+        try:
+            client.tls_set(ca_certs=ca, certfile=certificate, keyfile=key)
+        except (OSError, ValueError) as error:
+            reason = f"certificates cannot be used, {getattr(error, 'strerror', None) or error}"
+            raise SinkError(broker.url, reason, "check mqtt.ca_file, mqtt.cert_file and mqtt.key_file") from error
     return client
+
+
+def terms(session_s: int | None) -> Properties:
+    """Return what is agreed with a broker of MQTT 5: it sends nothing large, and keeps a session for our return."""
+    asked = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    asked.MaximumPacketSize = _LARGEST_PACKET
+    if session_s is not None:
+        asked.SessionExpiryInterval = session_s
+    return asked
 
 
 def unreachable(broker: Broker, error: Exception) -> SinkError:
@@ -289,10 +314,7 @@ class MqttPublisher:
         """Return the broker's answer; None if it gave none or hung up, as some do that only know an older version."""
         answers: SimpleQueue[ReasonCode | None] = SimpleQueue()
         started = time.monotonic()
-        try:
-            client = a_client(self._broker, self._client_id, protocol, will)
-        except (OSError, ValueError) as error:
-            raise unreachable(self._broker, error) from error
+        client = a_client(self._broker, self._client_id, protocol, will)
         client.on_publish = self._on_publish
 
         def on_connect(client: paho.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:

@@ -16,7 +16,6 @@ from typing import Any
 
 import paho.mqtt.client as paho
 from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY
-from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -33,6 +32,7 @@ from edge.sinks.mqtt_client import (
     a_client,
     properties,
     refused,
+    terms,
     unreachable,
 )
 from edge.sinks.mqtt_loop import FIRST_WAIT_S, Backoff, Bell, drop, notice_black_holes, turn
@@ -43,7 +43,6 @@ _KEEPALIVE_S = 15
 _WINDOW = 12
 _STABLE_AFTER_S = 10.0
 _LIVE_QUEUE = 64
-_LARGEST_PACKET = 65_536
 # A device that is back within this long was not offline (MQTT 5).
 _WILL_DELAY_S, _SESSION_S = 5, 30
 _TICK_S = 0.5
@@ -201,14 +200,27 @@ class MqttLink:
     def _run(self) -> None:
         backoff = Backoff()
         while not self._stop.is_set():
-            client = self._attempt()
-            if client is not None:
-                begun, progress = time.monotonic(), self._progress
-                self._serve(client)
-                if self._progress != progress or time.monotonic() - begun > _STABLE_AFTER_S:
-                    backoff.reset()
+            try:
+                self._connect_once(backoff)
+            except SinkError as error:
+                self._failed(error)
+            except Exception as error:  # whatever a broker sends, the connection is made again
+                reason = f"unexpected {type(error).__name__}, {error}"
+                self._failed(SinkError(self._broker.url, reason, "it is tried again"))
             if not self._stop.is_set():
                 self._pause(FIRST_WAIT_S if self._hurry.is_set() else backoff.wait_s())
+
+    def _connect_once(self, backoff: Backoff) -> None:
+        client = self._attempt()
+        if client is None:
+            return
+        begun, progress = time.monotonic(), self._progress
+        try:
+            self._serve(client)
+        finally:
+            self._part(client)
+        if self._progress != progress or time.monotonic() - begun > _STABLE_AFTER_S:
+            backoff.reset()
 
     def _pause(self, seconds: float) -> None:
         until = time.monotonic() + seconds
@@ -228,7 +240,7 @@ class MqttLink:
                     self._broker.port,
                     keepalive=_KEEPALIVE_S,
                     clean_start=not self._lasting if version == "5" else MQTT_CLEAN_START_FIRST_ONLY,
-                    properties=self._terms(version),
+                    properties=terms(_SESSION_S if self._lasting else None) if version == "5" else None,
                 )
                 self._await_answer(client, answers)
             except (OSError, ValueError) as error:
@@ -255,25 +267,12 @@ class MqttLink:
         self._trouble = trouble
 
     def _new_client(self, version: Version, answers: list[ReasonCode]) -> paho.Client:
-        client = a_client(self._broker, self._client_id, PROTOCOLS[version], self._will)
-        if self._will is not None and self._lasting and version == "5":
-            delayed = Properties(PacketTypes.WILLMESSAGE)  # type: ignore[no-untyped-call]
-            delayed.WillDelayInterval = _WILL_DELAY_S
-            client.will_set(self._will.topic, self._will.payload, self._will.qos, self._will.retain, delayed)
+        delay_s = _WILL_DELAY_S if self._lasting and version == "5" else None
+        client = a_client(self._broker, self._client_id, PROTOCOLS[version], self._will, will_delay_s=delay_s)
         client.on_connect = lambda _client, _data, _flags, reason, _properties: answers.append(reason)
         client.on_publish = self._on_publish
         client.on_message = self._on_message
         return client
-
-    def _terms(self, version: Version) -> Properties | None:
-        """Return what is agreed with a broker of MQTT 5: it sends nothing large, and waits a little for our return."""
-        if version != "5":
-            return None
-        terms = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        terms.MaximumPacketSize = _LARGEST_PACKET
-        if self._lasting:
-            terms.SessionExpiryInterval = _SESSION_S
-        return terms
 
     def _await_answer(self, client: paho.Client, answers: list[ReasonCode]) -> None:
         until = time.monotonic() + CONNECT_TIMEOUT_S
@@ -288,7 +287,10 @@ class MqttLink:
         while client.socket() is not None and not self._stop.is_set():
             self._feed(client)
             turn(client, self._bell, _TICK_S)
-        lost = client.socket() is None
+        if client.socket() is None:
+            self._say(f"{self._broker.url}: connection lost, it is tried again")
+
+    def _part(self, client: paho.Client) -> None:
         with self._lock:
             self._connected = False
             self._live.clear()
@@ -296,8 +298,6 @@ class MqttLink:
             self._last_sent = 0
         if not self._stop.is_set():
             self._outbox.withdraw()
-        if lost:
-            self._say(f"{self._broker.url}: connection lost, it is tried again")
         drop(client)
 
     def _welcome(self, client: paho.Client) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import paho.mqtt.client as paho
@@ -14,6 +16,12 @@ import pytest
 from broker import HOST, MOSQUITTO, Listener, Mosquitto, free_port
 from paho.mqtt.enums import CallbackAPIVersion
 from service_manager import Manager, configured, logged, service, stopped, waiting
+from sinks_samples import MODEL, STREAM, an_alert
+
+from edge.sinks.mqtt import MqttSink
+from edge.sinks.mqtt_client import Broker
+from edge.sinks.mqtt_link import MqttLink
+from edge.sinks.outbox import Outbox
 
 pytestmark = pytest.mark.skipif(MOSQUITTO is None, reason="needs mosquitto")
 
@@ -133,3 +141,96 @@ def test_ten_megabytes_are_no_command(
     sender.disconnect()
     sender.loop_stop()
     listener.close()
+
+
+@contextmanager
+def answers(port: int, *packets: bytes) -> Iterator[threading.Event]:
+    """Be a broker that answers a connection with these bytes and hangs up; yield what is set once it has."""
+    done = threading.Event()
+    with socket.create_server((HOST, port)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                for packet in packets:
+                    connection.sendall(packet)
+                connection.settimeout(5)
+                with suppress(OSError):
+                    while connection.recv(65536):
+                        pass
+            done.set()
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield done
+        thread.join()
+
+
+# Version 5 throughout: "come in", and then what no broker says.
+WELCOME = b"\x20\x03\x00\x00\x00"
+NONSENSE = {
+    "a topic that is no text": WELCOME + b"\x30\x06\x00\x02\xff\xfe\x00x",
+    "a packet cut short": WELCOME + b"\x30\x01\x00",
+    "a packet of no kind": WELCOME + b"\xf0\x02\x00\x00",
+    "an acknowledgement of nothing": WELCOME + b"\x40\x02\xff\xff" + b"\x40\x00",
+    "properties that are none": b"\x20\x06\x00\x00\x03\xff\xff\xff",
+    "another protocol": b"HTTP/1.1 400 Bad Request\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("packets", NONSENSE.values(), ids=NONSENSE)
+def test_a_broker_that_talks_nonsense_is_left_and_tried_again(packets: bytes, tmp_path: Path) -> None:
+    port, said = free_port(), list[str]()
+    box = Outbox(tmp_path / "outbox.sqlite")
+    link = MqttLink(Broker(host=HOST, port=port), "ecg-edge", box, report=said.append)
+    sink = MqttSink(link, device="ecg-edge", version="0", runtime="test", model=MODEL, outbox=box)
+    with answers(port, packets) as done:
+        sink.open(STREAM)
+        sink.write(an_alert())
+        assert done.wait(20)
+    with Mosquitto(tmp_path, port=port).running() as broker:
+        listener = Listener(broker.url)
+        listener.wait_for(lambda: listener.of("alerts"))
+        sink.close("stopped")
+        listener.close()
+    assert box.pending == 0
+    assert all(len(line.splitlines()) == 1 for line in said)
+    box.close()
+
+
+@pytest.mark.parametrize("key", ["ca_file", "cert_file"])
+def test_certificates_that_are_none_are_told_and_looked_at_again(key: str, tmp_path: Path) -> None:
+    make_certificate(tmp_path, "broker", 2)
+    good, used = tmp_path / "broker.pem", tmp_path / "used.pem"
+    used.write_text("garbage")
+    tls = f"allow_anonymous true\ncertfile {good}\nkeyfile {tmp_path}/broker.key"
+    said = list[str]()
+    with Mosquitto(tmp_path, tls).running() as broker:
+        files = {"ca_file": good, "cert_file": good, "key_file": tmp_path / "broker.key"} | {key: used}
+        box = Outbox(tmp_path / "outbox.sqlite")
+        link = MqttLink(
+            Broker(host=HOST, port=broker.port, tls=True, **files),
+            "ecg-edge",
+            box,
+            report=said.append,  # type: ignore[arg-type]
+        )
+        sink = MqttSink(link, device="ecg-edge", version="0", runtime="test", model=MODEL, outbox=box)
+        sink.open(STREAM)
+        sink.write(an_alert())
+        wait_until(lambda: said)
+        # Renewed while the service runs.
+        shutil.copy(good, used)
+        wait_until(lambda: box.pending == 0)
+        sink.close("stopped")
+        box.close()
+    assert "certificates cannot be used" in said[0]
+    assert said[0].endswith("check mqtt.ca_file, mqtt.cert_file and mqtt.key_file")
+    assert said[1].endswith("connected")
+
+
+def wait_until(true: Callable[[], object]) -> None:
+    until = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.05)
