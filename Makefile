@@ -1,6 +1,7 @@
 # make demo    the main job, from nothing: environment, installation, five minutes of ECG through everything
 # make test    all that CI runs
-# Long things, by hand: make bench · make accuracy · make train · make durability · make smoke-arm64
+# Long things, by hand: make bench · make accuracy · make train · make durability · make soak · make smoke-arm64
+# What is known to be unsafe in what is installed: make audit
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -8,7 +9,7 @@ BIN = $(VENV)/bin
 INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint bench accuracy train durability smoke-arm64 schemas constraints clean
+.PHONY: demo test lint bench accuracy train durability soak audit smoke-arm64 schemas constraints clean
 
 demo: $(VENV)/.demo
 	$(BIN)/ecg-edge demo
@@ -26,14 +27,23 @@ bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.rpeaks
 	$(BIN)/python -m benchmarks.pipeline
 	$(BIN)/python -m benchmarks.serial
+	$(BIN)/python -m benchmarks.live
 
 accuracy: $(VENV)/.test
 	$(BIN)/python -m benchmarks.accuracy
 	$(BIN)/python -m benchmarks.accuracy --generality
 
-# Kills the broker 50 times and the device 200 times, of replay and of run; twenty minutes.
+# Kills the broker 50 times and the device 200 times, of replay and of run; twenty minutes and more.
 durability: $(VENV)/.test
 	$(BIN)/python -m benchmarks.durability
+
+# A day of ECG through everything; twenty minutes and more.
+soak: $(VENV)/.test
+	$(BIN)/python -m benchmarks.soak
+
+# Fails if anything pinned has a known vulnerability; where PyPI cannot be asked, one line says so.
+audit: $(VENV)/.audit
+	$(VENV)/audit/bin/python .ci/audit.py constraints.txt
 
 # As root: a Bookworm arm64 under qemu-user, the wheel in it; ROOT=DIR keeps that elsewhere than in /var/tmp.
 smoke-arm64: $(VENV)/.test
@@ -63,6 +73,12 @@ $(VENV)/.test: pyproject.toml constraints.txt
 
 $(VENV)/.bench: $(VENV)/.test
 	$(INSTALL) -e '.[test,training,bench]'
+	touch $@
+
+# In an environment of its own, for it needs other versions of what it looks at.
+$(VENV)/.audit: $(VENV)/.demo
+	.ci/venv $(VENV)/audit $(PYTHON)
+	$(VENV)/audit/bin/pip install --quiet --disable-pip-version-check pip-audit
 	touch $@
 
 clean:

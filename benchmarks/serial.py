@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -235,7 +236,7 @@ def alert_latency(mitdb: Path, minutes: float) -> dict[str, float]:
     block = next(source.blocks(int(minutes * 60 * source.stream.fs_hz)))
     line = _Logged(Pty())
     board = NativeBoard(block.mv, source.stream.fs_hz, source.stream.leads, running=False)
-    with _broker() as url, _subscribed(url) as received:
+    with broker() as url, _subscribed(url) as received:
         command = [sys.executable, "-m", "edge.cli", "run", "--port", line.path, "--mqtt", url, "--json"]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=common.REPO) as watch:
             Emulator(board, line, speed=ALERT_SPEED).run()
@@ -251,7 +252,7 @@ def alert_latency(mitdb: Path, minutes: float) -> dict[str, float]:
 
 
 @contextmanager
-def _broker() -> Iterator[str]:
+def broker() -> Iterator[str]:
     """Run mosquitto if it is installed, otherwise the broker of the demo."""
     program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
     if program is None:
@@ -259,12 +260,17 @@ def _broker() -> Iterator[str]:
             yield url
         return
     with tempfile.TemporaryDirectory() as folder:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
         config = Path(folder) / "mosquitto.conf"
-        config.write_text("listener 18830 127.0.0.1\nallow_anonymous true\nlog_dest none\n", encoding="utf-8")
+        config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\nlog_dest none\n", encoding="utf-8")
         with subprocess.Popen([program, "-c", str(config)], stderr=subprocess.DEVNULL) as process:
-            time.sleep(0.5)
-            yield "mqtt://127.0.0.1:18830"
-            process.terminate()
+            try:
+                time.sleep(0.5)
+                yield f"mqtt://127.0.0.1:{port}"
+            finally:
+                process.terminate()
 
 
 @contextmanager

@@ -15,6 +15,8 @@ from edge.sources.sensor_settings import Sensor
 from edge.sources.serial_reader import Damaged, Dropped, Found, Gone, Mailbox, News, Reader, Sent, Stalled
 
 STATE_EVERY_S = 10.0
+# Blocks are joined up to about so many samples: to catch up is then cheap, and takes no more memory the more there is.
+_JOINED = 1024
 
 Live = Stream | Samples | Gap | SourceState
 """What a live source yields: a `Stream` first, and again whenever the board samples otherwise than before."""
@@ -111,12 +113,15 @@ def _joined(messages: Iterator[Live]) -> Iterator[Live]:
     """Join blocks that follow each other: what came while the pipeline was busy is then taken in at once."""
     blocks: list[Samples] = []
     for message in messages:
-        if isinstance(message, Samples):
-            blocks.append(message)
+        if not isinstance(message, Samples):
+            yield from _as_one(blocks)
+            blocks = []
+            yield message
             continue
-        yield from _as_one(blocks)
-        blocks = []
-        yield message
+        blocks.append(message)
+        if message.end - blocks[0].start >= _JOINED:
+            yield from _as_one(blocks)
+            blocks = []
     yield from _as_one(blocks)
 
 

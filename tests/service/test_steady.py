@@ -1,0 +1,77 @@
+"""Nothing grows while it runs: half an hour of ECG through every sink; `make soak` takes a day."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import psutil
+import pytest
+from broker import Mosquitto
+from numpy.typing import NDArray
+
+from edge.config import Config, Mqtt, Recorder
+from edge.inference import BeatModel
+from edge.messages import Samples, SourceState, Stream
+from edge.service.watch import Watch
+from edge.service.wiring import Options, sinks
+from edge.sinks.fanout import Fanout
+
+FS_HZ = 360
+BLOCK = 180
+ROUNDS = 6
+
+
+class Held(msgspec.Struct, frozen=True):
+    blocks: int
+    fds: int
+    threads: int
+
+
+def held() -> Held:
+    """What this process holds, once the other threads have done what they were given."""
+    time.sleep(0.7)
+    gc.collect()
+    here = psutil.Process()
+    return Held(sys.getallocatedblocks(), here.num_fds(), here.num_threads())
+
+
+def test_nothing_grows(
+    toy_ecg: NDArray[np.float32], mosquitto: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    settings = Config(
+        mqtt=Mqtt(url=mosquitto.url, waveform=True), recorder=Recorder(enabled=True, hours=1, segment_min=1)
+    )
+    options = Options(config=settings, alerts=tmp_path / "alerts.jsonl")
+    stream = Stream(name="toy", fs_hz=float(FS_HZ), leads=("MLII",), start_time=datetime.now(UTC))
+    at, after_each = 0, list[Held]()
+    with BeatModel.load("cnn") as model:
+        fanout = Fanout(sinks(options, model, live=True), report=pytest.fail)
+        fanout.open(stream)
+        watch = Watch(stream, model, settings, fanout)
+        # The same five minutes again and again: whatever is held after each round should be held after the next.
+        for _ in range(ROUNDS):
+            for first in range(0, len(toy_ecg) - BLOCK + 1, BLOCK):
+                watch.take(Samples(start=at, mv=toy_ecg[first : first + BLOCK]))
+                at += BLOCK
+                if at % (10 * FS_HZ) == 0:
+                    fanout.write(a_state(at))
+            after_each.append(held())
+        watch.flush()
+        fanout.close("stopped")
+    assert watch.tally.beats.total() > 400 * ROUNDS
+    first, last = after_each[1], after_each[-1]
+    beats = watch.tally.beats.total() * (ROUNDS - 2) // ROUNDS
+    # One small object kept for each beat would be more than this.
+    assert last.blocks - first.blocks < beats / 2, after_each
+    assert {(each.fds, each.threads) for each in after_each[1:]} == {(first.fds, first.threads)}
+
+
+def a_state(sample: int) -> SourceState:
+    return SourceState(ok=True, reason=None, sample=sample, time=datetime.now(UTC), drift_ppm=None, counts={})
