@@ -414,7 +414,9 @@ class Everything:
     def close(self, reason: str) -> None: ...
 
 
-def interrupted(recorder: Recorder, disturb: Callable[[], None], mend: Callable[[], None]) -> tuple[list[str], int]:
+def interrupted(
+    recorder: Recorder, disturb: Callable[[], object], mend: Callable[[], object], mend_at: int = 40_000
+) -> tuple[list[str], int]:
     """Record ten minutes, of which the middle ones are disturbed; return what was said and what others were given."""
     said, other = list[str](), Everything()
     fanout = Fanout([recorder, other], report=lambda error: said.append(str(error)))
@@ -423,7 +425,7 @@ def interrupted(recorder: Recorder, disturb: Callable[[], None], mend: Callable[
     for block in blocks(mv):
         if block.start == 20_000:
             disturb()
-        if block.start == 40_000:
+        if block.start == mend_at:
             assert fanout.problems
             mend()
         fanout.write(beat(block.start))
@@ -476,6 +478,17 @@ def check_with_a_hole(folder: Path) -> None:
     assert covered[:19_800].all()
     assert covered[-2_000:].all()
     assert not covered[25_000:39_000].any()
+
+
+def test_a_folder_that_is_taken_away_is_made_again(tmp_path: Path) -> None:
+    recorder, aside = Recorder(tmp_path / "ring", "bed-1", ROOMY), tmp_path / "aside"
+    said, _ = interrupted(recorder, lambda: shutil.move(tmp_path / "ring", aside), lambda: None, 60_000)
+    assert "No such file or directory" in said[0]
+    assert "written again" in said[-1]
+    assert len(segments(tmp_path / "ring")) > 4
+    assert sum(not kept.finished for kept in segments(aside)) <= 2
+    record(aside, [])
+    assert all(kept.finished for kept in segments(aside))
 
 
 def test_a_read_only_disk_is_told(tmp_path: Path) -> None:

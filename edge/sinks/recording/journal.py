@@ -60,9 +60,10 @@ def told(journal: bytes) -> tuple[About | None, list[Mark], dict[int, Span]]:
     spans: dict[int, Span] = {}
     for line in journal.splitlines():
         try:
-            entry = msgspec.json.decode(line, type=Entry)
+            # Where the power went there may be zeros, or half a line.
+            entry = msgspec.json.decode(line.strip(b"\0"), type=Entry)
         except msgspec.DecodeError:
-            continue  # cut off where the power went
+            continue
         match entry:
             case About():
                 about = entry

@@ -139,9 +139,10 @@ class Ring:
         OSError
             If it cannot be written to, or another process records there.
         """
-        if self._lock is None:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = _locked(self.folder / _LOCK)
+        # The folder may have been taken away, and its lock with it.
+        self.close()
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = _locked(self.folder / _LOCK)
         for kept in segments(self.folder):
             self._number = max(self._number, kept.number)
             if beside(kept.path, JOURNAL).exists():

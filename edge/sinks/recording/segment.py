@@ -20,6 +20,9 @@ from edge.sinks.recording.finish import finish
 from edge.sinks.recording.journal import About, Entry
 from edge.sinks.recording.scale import INVALID, LEAST_GAIN, MOST
 
+# Times of a file need not survive; macOS makes no difference.
+_sync = getattr(os, "fdatasync", os.fsync)
+
 
 class Segment:
     """A segment that is being written.
@@ -92,7 +95,7 @@ class Segment:
     def sync(self) -> None:
         """See to it that what was written survives a loss of power."""
         for file in (self._signals, self._journal):
-            os.fdatasync(file)
+            _sync(file)
         if not self._named:
             sync_folder(self.path.parent)
             self._named = True
