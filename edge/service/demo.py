@@ -78,6 +78,11 @@ class _Stopwatch:
         self.delays_ms: list[float] = []
 
     @property
+    def trouble(self) -> str | None:
+        """Why the broker is not there."""
+        return self._publisher.trouble
+
+    @property
     def where(self) -> str:
         return self._publisher.where
 

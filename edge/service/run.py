@@ -82,6 +82,7 @@ class LiveRun:
         self._reread = reread
         self._watch: Watch | None = None
         self._reason: str | None = None
+        self._shown: str | None = None
         self.summaries: list[Summary] = []
 
     def run(self, sensor: SerialSensor, stop: threading.Event) -> SourceError | None:
@@ -111,7 +112,7 @@ class LiveRun:
             case Samples() | Gap():
                 assert self._watch is not None  # noqa: S101  # a stream comes before its samples
                 self._watch.take(message)
-                if self._reason is None:
+                if self._shown is None:
                     self._notifier.ready(self._all_is_well(self._watch))
                 if self._progress is not None:
                     self._progress(self._watch.stream, self._watch.n_samples, self._watch.tally)
@@ -143,8 +144,10 @@ class LiveRun:
             self._reason = reason
             self._report(reason or "all is well again")
         # Everybody who can be told has been told: being without samples is then a state like any other.
-        if reason is not None:
-            self._notifier.ready(reason)
+        # What a broker cannot be told, and what its connection has told the journal, is shown here.
+        self._shown = "; ".join(filter(None, (reason, *self._sinks.troubles))) or None
+        if self._shown is not None:
+            self._notifier.ready(self._shown)
 
     def _change_settings(self) -> None:
         """Take up a changed configuration, as far as that goes without a restart."""
@@ -165,7 +168,7 @@ class LiveRun:
         self._report(f"configuration read again; changed: {', '.join(changed) or 'nothing'}")
         if later := [name for name in changed if name not in _RELOADED]:
             self._report(f"{', '.join(later)}: takes effect after a restart")
-        self._notifier.ready(self._reason or "configuration read again")
+        self._notifier.ready(self._shown or "configuration read again")
 
     @staticmethod
     def _all_is_well(watch: Watch) -> str:

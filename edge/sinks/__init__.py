@@ -32,6 +32,15 @@ class Sink(Protocol):
 
 
 @runtime_checkable
+class Patient(Protocol):
+    """A sink that goes on by itself when something is wrong, and can say what."""
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong just now."""
+
+
+@runtime_checkable
 class Herald(Protocol):
     """A sink that can also say why there is no stream yet."""
 

@@ -9,7 +9,7 @@ import msgspec
 
 from edge.errors import SinkError
 from edge.messages import Gap, Message, Samples, SourceState, Stream
-from edge.sinks import Herald, Sink
+from edge.sinks import Herald, Patient, Sink
 
 # A sink that failed is tried again after so many seconds of the stream, then after twice as many, and so on.
 _FIRST_WAIT_S = 10.0
@@ -67,6 +67,12 @@ class Fanout:
     def problems(self) -> tuple[str, ...]:
         """Why sinks are left out just now."""
         return tuple(str(broken.error) for broken in self._broken.values())
+
+    @property
+    def troubles(self) -> tuple[str, ...]:
+        """What is wrong with sinks that go on nevertheless."""
+        said = (sink.trouble for sink in self._sinks if isinstance(sink, Patient))
+        return tuple(trouble for trouble in said if trouble is not None)
 
     def open(self, stream: Stream) -> None:
         """Open every sink; one that cannot be opened is left out, for a while at least."""

@@ -84,6 +84,12 @@ class MqttSink:
         """The broker."""
         return self._publisher.where
 
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with the broker, or with what keeps the alerts meanwhile."""
+        kept = self._news.trouble if self._news is not None else None
+        return "; ".join(filter(None, (self._publisher.trouble, kept))) or None
+
     def open(self, stream: Stream) -> None:
         """Connect, and say that the device watches `stream`."""
         self._stream = stream

@@ -178,6 +178,10 @@ class Publisher(Protocol):
     def where(self) -> str:
         """The broker's address, for people."""
 
+    @property
+    def trouble(self) -> str | None:
+        """Why the broker is not there or does not take what it is given, as far as that is known."""
+
     def connect(self, will: Publication) -> None:
         """Connect; the broker is to publish `will` if the connection breaks. May raise `SinkError`.
 
@@ -224,6 +228,7 @@ class MqttPublisher:
         self._refusal: SinkError | None = None
         self._asked_at = 0.0
         self.version: Version = broker.version
+        self.trouble: str | None = None
 
     @property
     def where(self) -> str:

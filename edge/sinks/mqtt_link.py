@@ -106,7 +106,7 @@ class MqttLink:
         self._progress = 0
         self._connected = False
         self._refused = False
-        self._trouble: str | None = None
+        self.trouble: str | None = None
         self._stop = threading.Event()
         self._hurry = threading.Event()
         self._thread: threading.Thread | None = None
@@ -262,9 +262,9 @@ class MqttLink:
         self._say(str(error))
 
     def _say(self, trouble: str | None) -> None:
-        if trouble != self._trouble and not self._stop.is_set():
+        if trouble != self.trouble and not self._stop.is_set():
             self._report(trouble or f"{self._broker.url}: connected")
-        self._trouble = trouble
+        self.trouble = trouble
 
     def _new_client(self, version: Version, answers: list[ReasonCode]) -> paho.Client:
         delay_s = _WILL_DELAY_S if self._lasting and version == "5" else None
