@@ -165,6 +165,10 @@ class Outbox:
         """Return what is remembered of the alerts in force, oldest first."""
         return self._do(lambda c: [row[0] for row in c.execute("SELECT payload FROM in_force ORDER BY rowid")])
 
+    def forget(self, remembered: bytes) -> None:
+        """Take out what is remembered of an alert in force that nobody understands."""
+        self._do(lambda c: c.execute("DELETE FROM in_force WHERE payload = ?", (remembered,)))
+
     def said(self, priority_counts: dict[Priority, int]) -> None:
         """Note that these losses have been told."""
 

@@ -15,7 +15,19 @@ CREATE TABLE IF NOT EXISTS outbox (
 CREATE TABLE IF NOT EXISTS in_force (id TEXT PRIMARY KEY, payload BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS counted (name TEXT PRIMARY KEY, value REAL NOT NULL);
 """
-TABLES = ("outbox", "in_force", "counted")
+_COLUMNS = {
+    "outbox": "seq, topic, payload, rank, kind, aged_s",
+    "in_force": "id, payload",
+    "counted": "name, value",
+}
+TABLES = tuple(_COLUMNS)
+# SQLite keeps any value in any column; and a topic with a wildcard would stand in the way of all that follow.
+_SENSE = {
+    "outbox": "typeof(topic) = 'text' AND topic <> '' AND topic NOT GLOB '*[+#]*' AND typeof(payload) = 'blob' "
+    "AND rank IN (0, 1, 2, 3, 4, 5) AND typeof(kind) = 'text' AND typeof(aged_s) = 'real'",
+    "in_force": "typeof(id) = 'text' AND typeof(payload) = 'blob'",
+    "counted": "typeof(name) = 'text' AND typeof(value) = 'real'",
+}
 MEMORY = ":memory:"
 
 _CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -43,12 +55,26 @@ def connect(where: Path | str) -> sqlite3.Connection:
         if isinstance(where, Path) and connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
             raise _damaged("quick_check found damage")
         connection.executescript(SCHEMA)
+        _check_sense(connection)
         # A write now shows whether there will be any.
         connection.execute("INSERT OR REPLACE INTO counted VALUES ('opened', 1)")
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _check_sense(connection: sqlite3.Connection) -> None:
+    """Raise if rows are none of ours: of another program, or of a version that wrote otherwise."""
+    for table, sense in _SENSE.items():
+        try:
+            odd = connection.execute(f"SELECT 1 FROM {table} WHERE ({sense}) IS NOT TRUE LIMIT 1").fetchone()  # noqa: S608
+        except sqlite3.OperationalError as error:
+            if is_taken(error):
+                raise
+            raise _damaged(str(error)) from error
+        if odd is not None:
+            raise _damaged(f"{table} holds what was never put there")
 
 
 def _damaged(text: str) -> sqlite3.DatabaseError:
@@ -68,11 +94,12 @@ def is_taken(error: Exception) -> bool:
 
 
 def rows(connection: sqlite3.Connection) -> Rows:
-    """Return all rows that can be read, as far as that goes."""
+    """Return all rows that can be read and make sense, as far as that goes."""
     out: Rows = {table: [] for table in TABLES}
     for table in TABLES:
         with contextlib.suppress(sqlite3.Error):
-            for row in connection.execute(f"SELECT * FROM {table} ORDER BY 1"):  # noqa: S608  # our own names
+            query = f"SELECT {_COLUMNS[table]} FROM {table} WHERE {_SENSE[table]} ORDER BY 1"  # noqa: S608  # our own names
+            for row in connection.execute(query):
                 out[table].append(row)
     return out
 

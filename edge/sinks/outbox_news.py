@@ -54,7 +54,12 @@ class OutboxNews:
     def abandoned(self) -> Iterator[Alert]:
         """Yield an end for each alert that was in force when the process before this one died."""
         for remembered in self._outbox.in_force():
-            alert = msgspec.json.decode(remembered, type=Alert)
+            try:
+                alert = msgspec.json.decode(remembered, type=Alert)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                # Of a version that said it otherwise. Who heard its onset has `alerts/active` to see that it is over.
+                self._outbox.forget(remembered)
+                continue
             yield msgspec.structs.replace(alert, phase="end", reason=RESTARTED)
 
     def of_losses(self, publications: Publications, sample: int) -> Iterator[Alert]:

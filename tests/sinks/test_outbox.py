@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -13,12 +14,12 @@ import pytest
 from command import REPO
 from hypothesis import given
 from hypothesis import strategies as st
-from sinks_samples import MODEL, STREAM
+from sinks_samples import MODEL, STREAM, an_alert
 
 from edge.sinks import outbox as module
 from edge.sinks.outbox import Entry, Limits, Outbox
 from edge.sinks.outbox_news import OutboxNews
-from edge.sinks.payloads import Publications
+from edge.sinks.payloads import Publications, encode
 
 
 def an_entry(number: int, priority: str = "high", phase: str = "onset", size: int = 100) -> Entry:
@@ -244,3 +245,47 @@ def test_every_commit_waits_for_the_disk(tmp_path: Path) -> None:
     with opened(tmp_path / "outbox.sqlite") as box:
         assert box._connection.execute("PRAGMA synchronous").fetchone() == (2,)
         assert box._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+OURS = (
+    "CREATE TABLE outbox (seq INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, payload BLOB NOT NULL,"
+    "rank INTEGER NOT NULL, kind TEXT NOT NULL, aged_s REAL NOT NULL);"
+    "INSERT INTO outbox VALUES (3, 't', x'37', 5, 'vt', 0.0);"
+)
+
+
+@pytest.mark.parametrize(
+    ("made", "kept"),
+    [
+        ("CREATE TABLE outbox (a, b); INSERT INTO outbox VALUES (1, 2);", []),
+        ("CREATE TABLE counted (name TEXT, value REAL); INSERT INTO counted VALUES ('lost_high', 'many');" + OURS, [7]),
+        (OURS + "INSERT INTO outbox VALUES (4, 't', x'38', 77, 'vt', 0.0);", [7]),
+        (OURS + "INSERT INTO outbox VALUES (4, 'ecg/#', x'38', 5, 'vt', 0.0);", [7]),
+        (OURS + "INSERT INTO outbox VALUES (4, 't', 8, 5, 'vt', 'old');", [7]),
+    ],
+    ids=["another program's", "a count that is none", "a rank that is none", "a topic that is none", "other types"],
+)
+def test_a_file_that_makes_no_sense_is_set_aside_and_what_does_is_kept(
+    made: str, kept: list[int], tmp_path: Path
+) -> None:
+    path = tmp_path / "outbox.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(made)
+    with opened(path) as box:
+        assert box.durable
+        assert box.damaged == "the outbox was damaged and is kept as outbox.sqlite.damaged-1"
+        box.put(an_entry(9))
+        assert waiting(box) == [*kept, 9]
+    with opened(path) as box:
+        assert box.damaged is None
+        assert waiting(box) == [*kept, 9]
+
+
+def test_an_alert_in_force_of_another_version_is_forgotten_and_the_rest_is_ended(tmp_path: Path) -> None:
+    alert = Publications("bed-3", MODEL, STREAM).alert(an_alert(strip=None))
+    with opened(tmp_path / "outbox.sqlite") as box:
+        for number, remembered in enumerate((b'{"id": 7}', b"\xff", encode(alert))):
+            box.put(msgspec.structs.replace(an_entry(number), in_force=remembered))
+    with opened(tmp_path / "outbox.sqlite") as box:
+        assert [end.id for end in OutboxNews(box).abandoned()] == [alert.id]
+        assert box.in_force() == [encode(alert)]
