@@ -33,6 +33,8 @@ FS_HZ, LEADS = 360.0, ("MLII", "V1")
 TARGET_CPU, TARGET_MB = 3.0, 120.0
 _WARM_S = 10.0
 _PATIENCE_S = 60.0
+# Of the clock on the wall.
+_AHEAD_S = 0.25
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,8 +59,9 @@ class Watched:
         The newest sample it has told of.
     """
 
-    def __init__(self, process: subprocess.Popen[str], url: str) -> None:
+    def __init__(self, process: subprocess.Popen[str], url: str, told: Any) -> None:
         self.process = process
+        self._told = told
         self.status: dict[str, Any] = {}
         self.sample = 0
         self._news = threading.Condition()
@@ -77,6 +80,7 @@ class Watched:
                 self.status = said
             else:
                 self.sample = said["sample"]
+                self._told.value = self.sample / FS_HZ
             self._news.notify_all()
 
     def wait_for(self, sample: int) -> bool:
@@ -109,14 +113,33 @@ class Watched:
         return summary
 
 
-def _board(paths: Any, records: Sequence[Path], seconds: float, speed: float) -> None:
+class _Led(NativeBoard):
+    """A board that is never far ahead of what it has been told was found in its samples: nothing then piles up."""
+
+    told: Any
+    ahead_s: float
+
+    def due(self, board_s: float) -> list[bytes]:
+        return super().due(self._held_back(board_s))
+
+    def receive(self, data: bytes, board_s: float) -> list[bytes]:
+        return super().receive(data, self._held_back(board_s))
+
+    def _held_back(self, board_s: float) -> float:
+        return float(min(board_s, self.told.value + self.ahead_s))
+
+
+def _board(paths: Any, told: Any, records: Sequence[Path], seconds: float, speed: float) -> None:
     """Be a board whose electrodes see one record after the other; a process of its own."""
     n = round(seconds * FS_HZ)
     parts: list[Any] = []
     for record in records:
         if sum(map(len, parts)) < n:
             parts += [block.mv[:, :2] for block in WfdbRecord(record).blocks(100_000) if isinstance(block, Samples)]
-    board = NativeBoard(np.concatenate(parts)[:n], FS_HZ, LEADS, running=False)
+    mv = np.concatenate(parts)[:n]
+    board = NativeBoard(mv, FS_HZ, LEADS, running=False) if speed == 1 else _Led(mv, FS_HZ, LEADS)
+    if isinstance(board, _Led):
+        board.told, board.ahead_s = told, _AHEAD_S * speed
     del parts
     line = Pty()
     paths.put(line.path)
@@ -141,7 +164,8 @@ def watched(records: Sequence[Path], seconds: float, *, speed: float = 1.0, conf
     """
     spawn = multiprocessing.get_context("spawn")
     paths: Any = spawn.Queue()
-    board = spawn.Process(target=_board, args=(paths, tuple(records), seconds, speed), daemon=True)
+    told = spawn.Value("d", 0.0)
+    board = spawn.Process(target=_board, args=(paths, told, tuple(records), seconds, speed), daemon=True)
     board.start()
     try:
         with broker() as url, tempfile.TemporaryDirectory() as folder:
@@ -166,7 +190,7 @@ def watched(records: Sequence[Path], seconds: float, *, speed: float = 1.0, conf
             state = {**os.environ, "XDG_STATE_HOME": folder, "OMP_NUM_THREADS": "1"}
             with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=common.REPO, env=state) as process:
                 try:
-                    yield Watched(process, url)
+                    yield Watched(process, url, told)
                 finally:
                     process.kill()
     finally:

@@ -29,7 +29,7 @@ def main() -> None:
     """Measure and write the results."""
     parser = common.options(__doc__ or "")
     parser.add_argument("--hours", type=float, default=24.0, help="of ECG")
-    parser.add_argument("--speed", type=float, default=64.0, help="times real time")
+    parser.add_argument("--speed", type=float, default=96.0, help="times real time, at most")
     parser.add_argument("--warm-up", type=float, default=_WARM_H, metavar="HOURS", help="of ECG that do not count")
     arguments = parser.parse_args()
     mitdb = common.data_dir(arguments.data) / "mitdb"
@@ -108,8 +108,8 @@ def report(figures: dict[str, Any], folder: Path) -> None:
         "# Whether anything grows",
         f"{figures['hours']:.1f} h of ECG, the records of mitdb one after the other as one live stream from a board in "
         f"software through a pty at {figures['speed']:.0f} times real time, through `ecg-edge run` with alerts in a "
-        f"file, outbox, recorder, and mosquitto with waveform: {beats:,} beats, {sum(figures['alerts'].values()):,} alerts, "
-        f"{lost} samples lost.",
+        f"file, outbox, recorder, and mosquitto with waveform: {beats:,} beats, "
+        f"{sum(figures['alerts'].values()):,} alerts, {lost} samples lost.",
         f"Resident memory after the first {warm / 60:g} h, once a minute of ECG: **{figures['mb_per_1000_h']:+.2f} MB "
         f"per 1,000 h** (Theil–Sen; 95 % {low:+.2f} to {high:+.2f}; target at most {TARGET:g}). Open files "
         f"{_range([cost.fds for cost in steady])}, threads {_range([cost.threads for cost in steady])}.",
