@@ -287,7 +287,8 @@ class MqttLink:
         while client.socket() is not None and not self._stop.is_set():
             self._feed(client)
             turn(client, self._bell, _TICK_S)
-        if client.socket() is None:
+        # One that does not take an alert is left and tried again without a word, until it takes one.
+        if client.socket() is None and self._outbox.refused is None:
             self._say(f"{self._broker.url}: connection lost, it is tried again")
 
     def _part(self, client: paho.Client) -> None:
@@ -312,7 +313,8 @@ class MqttLink:
             self._refused = False
             self._unsaid = dict.fromkeys(self._retained)
             self._lock.notify_all()
-        self._say(None)
+        if self._outbox.refused is None:
+            self._say(None)
 
     def _feed(self, client: paho.Client) -> None:
         """Send what waits: live data, then alerts in their order, then the newest of what is retained."""
@@ -366,7 +368,8 @@ class MqttLink:
         if mid not in self._sent:
             return
         if reason.is_failure and self._sent[mid] is None:
-            self._say(f"{self._broker.url}: the broker does not take all that is published, {reason}")
+            if self._outbox.refused is None:
+                self._say(f"{self._broker.url}: the broker does not take all that is published, {reason}")
         elif reason.is_failure:
             # To go on would change the order. It is offered again, after a pause.
             self._outbox.refuse(str(reason))
@@ -376,9 +379,12 @@ class MqttLink:
         with self._lock:
             seq = self._sent.pop(mid)
         if seq is not None:
+            if self._outbox.refused is not None:
+                self._say(None)
             self._outbox.acknowledge(seq)
         with self._lock:
-            self._progress += 1
+            # What is retained is said again on each connection; that brings an alert that is refused no further.
+            self._progress += self._outbox.refused is None
             self._lock.notify_all()
 
     def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:

@@ -295,3 +295,23 @@ def test_a_device_that_is_soon_back_was_not_offline(mosquitto: Mosquitto, tmp_pa
     assert listener.states() == ["online", "online"]
     listener.wait_for(lambda: listener.states() == ["online", "online", "offline"])
     listener.close()
+
+
+def test_a_broker_that_takes_no_alerts_is_told_once_and_given_up_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mqtt_link, "_PATIENCE_S", 2.0)
+    (tmp_path / "acl").write_text("topic read #\n")
+    said: list[str] = []
+    with (
+        Mosquitto(tmp_path, f"allow_anonymous true\nacl_file {tmp_path / 'acl'}").running() as broker,
+        a_device(broker.port, tmp_path, patient=True, said=said) as sink,
+    ):
+        sink.open(STREAM)
+        sink.write(an_alert())
+        began = time.monotonic()
+        with pytest.raises(SinkError, match="1 alert messages were not acknowledged: they wait in the outbox"):
+            sink.close("end of record")
+        assert time.monotonic() - began < 15
+    assert [line for line in said if "does not take an alert, Not authorized" in line] == said[-1:]
+    assert len(said) <= 3, said
