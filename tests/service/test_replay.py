@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import pytest
 import wfdb
-from broker import HOST, Listener, free_port
+from broker import HOST, MOSQUITTO, Listener, Mosquitto, free_port
 from command import COMMAND, Run, environment, write_record
 from numpy.typing import NDArray
 
@@ -204,6 +204,25 @@ def test_an_unreachable_broker_costs_no_files(ecg_edge: Run, toy_record: Path, t
     assert summary["written"] == [str(out / "toy.edge"), str(file)]
     assert lines(file)
     assert len(wfdb.rdann(str(out / "toy"), "edge").sample) > 450
+
+
+@pytest.mark.parametrize("outbox", [False, True], ids=["connection", "outbox"])
+def test_what_the_broker_does_not_take_is_not_delivered(
+    ecg_edge: Run, toy_record: Path, tmp_path: Path, *, outbox: bool
+) -> None:
+    if MOSQUITTO is None:
+        pytest.skip("needs mosquitto")
+    (tmp_path / "acl").write_text("topic read #\n")
+    with Mosquitto(tmp_path, f"allow_anonymous true\nacl_file {tmp_path / 'acl'}").running() as broker:
+        kept = f'[outbox]\npath = "{tmp_path / "outbox.sqlite"}"\n' if outbox else ""
+        (tmp_path / "edge.toml").write_text(f'[mqtt]\nurl = "{broker.url}"\n{kept}')
+        done = ecg_edge("replay", toy_record, "--config", "edge.toml", "--json")
+    assert done.returncode == 1
+    summary = msgspec.json.decode(done.stdout)
+    assert (len(summary["errors"]), summary["written"]) == (1, [])
+    last = complaints(done.stderr)[-1]
+    assert last == f"ecg-edge: {summary['errors'][0]}"
+    assert ("alert messages were not acknowledged" if outbox else "messages were refused, Not authorized") in last
 
 
 def test_annotations_that_cannot_be_written_cost_no_alerts(ecg_edge: Run, toy_record: Path, tmp_path: Path) -> None:
