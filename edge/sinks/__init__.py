@@ -14,7 +14,7 @@ from edge.messages import Message, Stream
 class Sink(Protocol):
     """One destination of results.
 
-    Any method may raise `SinkError`; the sink is then given nothing more of this stream.
+    Any method may raise `SinkError`; the sink is then given nothing more of this stream, unless it can `resume`.
     """
 
     @property
