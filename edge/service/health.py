@@ -48,6 +48,7 @@ class Health:
         self._offset_s = wall_s() - now_s()
         self._stepped: tuple[float, str] | None = None
         self._looked_s = -float("inf")
+        self._told: dict[tuple[Path, str], str] = {}
         self._problems: tuple[str, ...] = self._standing
 
     def problems(self) -> tuple[str, ...]:
@@ -68,7 +69,13 @@ class Health:
         return [] if self._stepped is None else [self._stepped[1]]
 
     def _disks(self) -> list[str]:
-        return [problem for problem in map(writable, self._folders) if problem is not None]
+        told, self._told = self._told, {}
+        for folder in self._folders:
+            if (problem := writable(folder)) is not None:
+                # How full a disk was when that was first told: each megabyte more or less is no news.
+                what = (folder, problem.partition(":")[0])
+                self._told[what] = told.get(what, problem)
+        return list(self._told.values())
 
 
 def writable(folder: Path) -> str | None:

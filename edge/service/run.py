@@ -7,6 +7,7 @@ import re
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -35,6 +36,8 @@ Reread = Callable[[], Config | None]
 
 # Sections whose change a running watch takes up.
 _RELOADED = ("rhythm", "alarms")
+# A board that keeps changing its rate for months is not told of in full.
+_SUMMARIES = 100
 
 
 class LiveRun:
@@ -83,7 +86,8 @@ class LiveRun:
         self._watch: Watch | None = None
         self._reason: str | None = None
         self._shown: str | None = None
-        self.summaries: list[Summary] = []
+        self.summaries: deque[Summary] = deque(maxlen=_SUMMARIES)
+        self._n_streams = 0
 
     def run(self, sensor: SerialSensor, stop: threading.Event) -> SourceError | None:
         """Watch until `stop` is set; return why it ended before."""
@@ -124,11 +128,12 @@ class LiveRun:
             self._report(f"{stream.name}: samples otherwise than before, and is watched anew")
             self._end("the board samples otherwise than before", None)
             # Files are named after the stream; those of the one before are kept.
-            stream = msgspec.structs.replace(stream, name=f"{stream.name}-{len(self.summaries) + 1}")
+            stream = msgspec.structs.replace(stream, name=f"{stream.name}-{self._n_streams + 1}")
         what = f"{stream.fs_hz:g} Hz, leads {', '.join(stream.leads)}"
         for note in stream.notes:
             # What a board says may hold words for a terminal.
             self._report("".join(filter(str.isprintable, f"{stream.name}: {note}; {what}")))
+        self._n_streams += 1
         self._sinks.open(stream)
         self._watch = Watch(stream, self._model, self._settings, self._sinks)
 
@@ -238,7 +243,7 @@ def run(options: Options, *, as_json: bool = False, read: Callable[[], Config] |
             for summary in live.summaries:
                 print(msgspec.json.encode(summary).decode(), flush=True)
         elif live.summaries:
-            print(table(live.summaries))
+            print(table(list(live.summaries)))
     return EXIT_FAILED if failure is not None or any(summary.errors for summary in live.summaries) else 0
 
 

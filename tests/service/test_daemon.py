@@ -251,6 +251,17 @@ def test_a_full_disk_stops_a_file_but_not_the_watch(manager: Manager, board: Pat
     assert sum(msgspec.json.decode(out)["beats"].values()) > 5
 
 
+def test_how_full_a_disk_is_is_told_once(tmp_path: Path) -> None:
+    now_s = 0.0
+    with small_disk(tmp_path / "full", f"{LEAST_FREE // 2}") as folder:
+        health = Health([folder], now_s=lambda: now_s, wall_s=lambda: now_s)
+        first = health.problems()
+        assert len(first) == 1
+        (folder / "more").write_bytes(bytes(4_000_000))
+        now_s = 10.0
+        assert health.problems() == first
+
+
 def test_another_model_stands_in_for_a_broken_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "models"
     shutil.copytree(edge.inference.models_dir(), folder)
