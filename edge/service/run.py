@@ -248,7 +248,7 @@ def run(options: Options, *, as_json: bool = False, read: Callable[[], Config] |
 
 
 def _plain(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_-]+", "-", name)[:64].strip("-") or "board"
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", name)[:64].strip("-_") or "board"
 
 
 def _reread(asked: Asked, read: Callable[[], Config] | None) -> Reread:
