@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -28,16 +28,17 @@ def _times(factor: float) -> Change:
     return lambda mv: factor * mv
 
 
-CHANGES: dict[str, tuple[Change, int, bool]] = {
-    "one lead (MLII, else the first)": (_same, FS_HZ, True),
-    "both leads inverted": (_times(-1), FS_HZ, False),
-    "gain 0.7": (_times(0.7), FS_HZ, False),
-    "gain 1.3": (_times(1.3), FS_HZ, False),
-    "128 Hz": (_same, 128, False),
-    "250 Hz": (_same, 250, False),
-    "500 Hz": (_same, 500, False),
+CHANGES: dict[str, tuple[Change, int, str | None]] = {
+    "one lead, MLII (else the first)": (_same, FS_HZ, "MLII"),
+    "one lead, V1 (else the other chest lead)": (_same, FS_HZ, "V1"),
+    "both leads inverted": (_times(-1), FS_HZ, None),
+    "gain 0.7": (_times(0.7), FS_HZ, None),
+    "gain 1.3": (_times(1.3), FS_HZ, None),
+    "128 Hz": (_same, 128, None),
+    "250 Hz": (_same, 250, None),
+    "500 Hz": (_same, 500, None),
 }
-"""What is done to the signal, its new rate in Hz, and whether one lead only is kept."""
+"""What is done to the signal, its new rate in Hz, and the only lead that is kept, if one only is."""
 
 
 def write_changed(name: str, record: Path, folder: Path) -> None:
@@ -52,10 +53,10 @@ def write_changed(name: str, record: Path, folder: Path) -> None:
     folder : Path
         Where to write.
     """
-    change, fs_hz, one_lead = CHANGES[name]
+    change, fs_hz, only = CHANGES[name]
     original = wfdb.rdrecord(str(record))
     leads = list(original.sig_name)
-    keep = [leads.index("MLII") if "MLII" in leads else 0] if one_lead else list(range(len(leads)))
+    keep = list(range(len(leads))) if only is None else [_column(leads, only)]
     mv = change(original.p_signal[:, keep])
     ratio = Fraction(fs_hz, FS_HZ)
     if ratio != 1:
@@ -75,6 +76,13 @@ def write_changed(name: str, record: Path, folder: Path) -> None:
     kept = [i for i, symbol in enumerate(symbols) if symbol in ec57.AAMI or symbol in "[]"]
     at = np.minimum(np.rint(samples[kept] * float(ratio)).astype(np.int64), len(mv) - 1)
     wfdb.wrann(record.name, "atr", at, symbol=[symbols[i] for i in kept], write_dir=str(folder))
+
+
+def _column(leads: Sequence[str], wanted: str) -> int:
+    if wanted in leads:
+        return leads.index(wanted)
+    chest = [column for column, lead in enumerate(leads) if lead.startswith("V")]
+    return chest[0] if wanted.startswith("V") and chest else 0
 
 
 def copy_noisy(data: Path, folder: Path) -> tuple[str, ...]:
