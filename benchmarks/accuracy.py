@@ -72,7 +72,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if not arguments.models:
         sys.exit("no models to score")
-    task = chosen(arguments)
+    task = chosen(arguments, arguments.models)
     if arguments.generality:
         from benchmarks.generality import generality  # noqa: PLC0415  (scipy.signal and wfdb take seconds to import)
 
@@ -81,7 +81,7 @@ def main() -> None:
         accuracy(task)
 
 
-def chosen(arguments: argparse.Namespace) -> Task:
+def chosen(arguments: argparse.Namespace, models: Sequence[str] = ()) -> Task:
     """Return what the options ask for."""
     data = common.data_dir(arguments.data)
     svdb = record_names(["svdb"], data / "svdb") if (data / "svdb").is_dir() else ()
@@ -91,7 +91,7 @@ def chosen(arguments: argparse.Namespace) -> Task:
     elif arguments.quick:
         svdb = svdb[:QUICK_SVDB]
     return Task(
-        models=tuple(arguments.models),
+        models=tuple(models),
         data=data,
         records=tuple(record for record in records if record not in svdb),
         svdb=svdb,

@@ -1,0 +1,148 @@
+"""How much of a figure is luck: the networks trained with several seeds, each scored as the shipped ones are.
+
+With `--train` the models are trained first, `ecg-train release` into a folder a seed; a model that is there is kept.
+"""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import accuracy, common, reliability, replayed
+from edge.inference import runtime_name
+from training.evaluate import Report, evaluate
+from training.splits import DS2
+
+KINDS = ("cnn", "lstm")
+MODELS = common.REPO / "build" / "seeds"
+
+_STUDENT = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
+"""97.5 % quantile of Student's distribution for the mean of so many values."""
+
+
+def main() -> None:
+    """Train if asked to, score every model, write mean and spread."""
+    parser = common.options(__doc__ or "")
+    parser.add_argument("--models", type=Path, default=MODELS, help="folder of folders, one a seed, of .tflite files")
+    parser.add_argument("--train", action="store_true", help="train what is not there")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="to train with")
+    parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS)
+    parser.add_argument("--least-score", type=float, default=accuracy.LEAST_SCORE, help="of a V beat")
+    parser.add_argument("--jobs", type=int, default=replayed.JOBS, help="processes at once")
+    arguments = parser.parse_args()
+    task = accuracy.chosen(arguments)
+    if arguments.train:
+        for seed in arguments.seeds:
+            for kind in arguments.kinds:
+                train(kind, seed, task.data, arguments.models)
+    figures = {}
+    for kind in arguments.kinds:
+        paths = sorted(arguments.models.glob(f"*/{kind}.tflite"))
+        if paths:
+            figures[kind] = {path.parent.name: score(task, path) for path in paths}
+    if not figures:
+        sys.exit(f"no models in {arguments.models}: give --train, or --models the folder they are in")
+    report(figures, task)
+
+
+def train(kind: str, seed: int, data: Path, models: Path) -> None:
+    """Train a network from nothing with a seed; its weights are kept apart from any other's, its beats are shared."""
+    folder = models.resolve() / str(seed)
+    if (folder / f"{kind}.tflite").exists():
+        return
+    work, beats = folder / "work", models.resolve() / "beats"
+    work.mkdir(parents=True, exist_ok=True)
+    beats.mkdir(exist_ok=True)
+    if not (work / "beats").exists():
+        (work / "beats").symlink_to(beats)
+    where = ("--data", data, "--work", work, "--models", folder)
+    command = [sys.executable, "-m", "training.cli", "release", kind, *where, "--seed", seed]
+    sys.stderr.write(f"{kind}, seed {seed} …\n")
+    if subprocess.run([str(word) for word in command], cwd=common.REPO, check=False).returncode:
+        sys.exit(f"{kind} could not be trained with seed {seed}")
+
+
+def score(task: accuracy.Task, model: Path) -> dict[str, float]:
+    """Return the figures of one model on DS2 and on svdb."""
+    sys.stderr.write(f"{accuracy.model_name(str(model))} …\n")
+    mitdb, svdb = task.data / "mitdb", task.data / "svdb"
+    figures: dict[str, float] = {}
+    unseen = [record for record in task.records if record in DS2]
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder)
+        if unseen:
+            replayed.replay(unseen, mitdb, model, out, task.jobs)
+            report = evaluate(out, mitdb, unseen)
+            scored = [replayed.read(record, out, mitdb) for record in unseen]
+            sure, false = reliability.ventricular(scored, task.least)
+            figures |= _classes("DS2", report)
+            figures["DS2, S without 232, F1"] = _percent(report.beat_class("S", [accuracy.DOMINANT]).strict.f1)
+            figures["DS2, false V an hour"] = report.beat_class("V").false_per_hour
+            figures[f"DS2, V of score ≥ {task.least:g}, Se"] = _percent(sure.se)
+            figures[f"DS2, V of score ≥ {task.least:g}, false an hour"] = false
+            figures["DS2, calibration error"] = _percent(
+                reliability.calibration_error(reliability.bins(scored, reliability.GROUPS["all"]))
+            )
+        if task.svdb:
+            replayed.replay(task.svdb, svdb, model, out, task.jobs)
+            figures |= _classes("svdb", evaluate(out, svdb, task.svdb))
+    return figures
+
+
+def report(figures: Mapping[str, Mapping[str, Mapping[str, float]]], task: accuracy.Task) -> None:
+    """Write a table for each kind: each seed's figures, and what they have in common."""
+    text = [
+        "# Seeds",
+        "The same training with another seed each time, scored on the records of DS2 and svdb that were not learnt "
+        f"from, strictly; percent unless an hour is named; {runtime_name()}. The interval is Student's of the mean: it "
+        "says how far another training would move it, not how far other patients would.",
+    ]
+    summary: dict[str, Any] = {}
+    for kind, by_seed in figures.items():
+        names = list(next(iter(by_seed.values())))
+        rows = []
+        for name in names:
+            values = [each[name] for each in by_seed.values()]
+            low, high = interval(values)
+            spread = float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
+            mean = float(np.mean(values))
+            rows.append(
+                [name, *(f"{value:.2f}" for value in values), f"{mean:.2f} ± {spread:.2f}", f"{low:.2f}–{high:.2f}"]
+            )
+            summary.setdefault(kind, {})[name] = {"mean": mean, "sd": spread, "interval": [low, high], "seeds": values}
+        header = ["", *(f"seed {seed}" for seed in by_seed), "mean ± standard deviation", "95 % interval of the mean"]
+        text += [f"## {kind}", common.table(header, rows)]
+    common.write(task.results, "seeds", text, figures=summary, facts=accuracy.machine())
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """Return the 95 % interval of the mean of a few values, by Student's distribution; NaN of one value."""
+    n = len(values)
+    if n not in _STUDENT:
+        return math.nan, math.nan
+    mean, half = float(np.mean(values)), _STUDENT[n] * float(np.std(values, ddof=1)) / math.sqrt(n)
+    return mean - half, mean + half
+
+
+def _classes(name: str, report: Report) -> dict[str, float]:
+    figures: dict[str, float] = {}
+    for label in "VSF":
+        score = report.beat_class(label).strict
+        for what, figure in (("Se", score.se), ("+P", score.ppv), ("F1", score.f1)):
+            figures[f"{name}, {label} {what}"] = _percent(figure)
+    return figures
+
+
+def _percent(figure: float) -> float:
+    return 100 * figure
+
+
+if __name__ == "__main__":
+    main()
