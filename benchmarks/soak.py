@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -115,11 +116,22 @@ def report(figures: dict[str, Any], folder: Path) -> None:
         f"Resident memory after the first {warm / 60:g} h, once a minute of ECG: **{figures['mb_per_1000_h']:+.2f} MB "
         f"per 1,000 h** (Theil–Sen; 95 % {low:+.2f} to {high:+.2f}; target at most {TARGET:g}). Open files "
         f"{_range([cost.fds for cost in steady])}, threads {_range([cost.threads for cost in steady])}.",
+        f"The median slope does not see single steps: from the first of these minutes to the last it was "
+        f"{steady[-1].rss_mb - steady[0].rss_mb:+.2f} MB. {_steps(steady, warm)}",
         common.table(["h", "MB", "files", "threads"], rows),
     ]
     builtin = msgspec.to_builtins({**figures, "minutes": [[round(c.rss_mb, 3), c.fds, c.threads] for c in costs]})
     facts = common.machine("tflite-runtime", "paho-mqtt", "pyserial")
     common.write(folder, "soak", text, figures=builtin, facts=facts)
+
+
+def _steps(steady: Sequence[Cost], warm: int) -> str:
+    """Say in which minutes memory grew at once by more than a tenth of a megabyte."""
+    grown = [
+        (minute, after.rss_mb - before.rss_mb) for minute, (before, after) in enumerate(pairwise(steady), warm + 2)
+    ]
+    steps = [f"{change:+.2f} MB at {minute / 60:.2f} h" for minute, change in grown if abs(change) > 0.1]
+    return f"Steps: {', '.join(steps)}." if steps else "No step was above 0.1 MB."
 
 
 def _range(values: Sequence[int]) -> str:
