@@ -153,11 +153,14 @@ def main() -> None:
 
     failed = False
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    with BeatModel.load(arguments.model) as model:
-        sinks: list[Sink] = [WfdbAnnotations(arguments.folder), _Scores(arguments.folder)]
-        replay = Replay(Options(), model, sinks, report=report)
-        for record in arguments.records:
-            failed |= bool(replay.run(open_record(record, arguments.data)).errors)
+    try:
+        with BeatModel.load(arguments.model) as model:
+            sinks: list[Sink] = [WfdbAnnotations(arguments.folder), _Scores(arguments.folder)]
+            replay = Replay(Options(), model, sinks, report=report)
+            for record in arguments.records:
+                failed |= bool(replay.run(open_record(record, arguments.data)).errors)
+    except EcgEdgeError as error:
+        sys.exit(str(error))
     sys.exit(failed)
 
 

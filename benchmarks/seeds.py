@@ -113,9 +113,10 @@ def report(figures: Mapping[str, Mapping[str, Mapping[str, float]]], task: accur
             low, high = interval(values)
             spread = float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
             mean = float(np.mean(values))
-            rows.append(
-                [name, *(f"{value:.2f}" for value in values), f"{mean:.2f} ± {spread:.2f}", f"{low:.2f}–{high:.2f}"]
-            )
+            if math.isnan(mean):  # a class that some seed never calls has no +P
+                continue
+            bounds = "-" if math.isnan(low) else f"{low:.2f}–{high:.2f}"
+            rows.append([name, *(f"{value:.2f}" for value in values), f"{mean:.2f} ± {spread:.2f}", bounds])
             summary.setdefault(kind, {})[name] = {"mean": mean, "sd": spread, "interval": [low, high], "seeds": values}
         header = ["", *(f"seed {seed}" for seed in by_seed), "mean ± standard deviation", "95 % interval of the mean"]
         text += [f"## {kind}", common.table(header, rows)]
