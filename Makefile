@@ -1,6 +1,7 @@
 # make demo    the main job, from nothing: environment, installation, five minutes of ECG through everything
 # make test    all that CI runs
-# Long things, by hand: make bench · make accuracy · make train · make durability · make soak · make smoke-arm64
+# Long things, by hand: make bench · make train · make durability · make soak · make smoke-arm64
+# How good the models are: make accuracy · make seeds · make mistakes · make same-labels
 # What is known to be unsafe in what is installed: make audit
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ BIN = $(VENV)/bin
 INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint bench accuracy train durability soak audit smoke-arm64 schemas constraints clean
+.PHONY: demo test lint bench accuracy seeds mistakes same-labels train durability soak audit smoke-arm64 schemas constraints clean
 
 demo: $(VENV)/.demo
 	$(BIN)/ecg-edge demo
@@ -25,6 +26,7 @@ lint: $(VENV)/.test
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.rpeaks
+	$(BIN)/python -m benchmarks.beat_cost
 	$(BIN)/python -m benchmarks.pipeline
 	$(BIN)/python -m benchmarks.serial
 	$(BIN)/python -m benchmarks.live
@@ -32,6 +34,19 @@ bench: $(VENV)/.bench
 accuracy: $(VENV)/.test
 	$(BIN)/python -m benchmarks.accuracy
 	$(BIN)/python -m benchmarks.accuracy --generality
+
+# Trains each network three times, with another seed each, and scores them; an hour and more. SEEDS="1 2 3"
+SEEDS ?= 1 2 3
+seeds: $(VENV)/.test
+	$(BIN)/python -m benchmarks.seeds --train --seeds $(SEEDS)
+
+# Where the models go wrong, with pictures: docs/mistakes/.
+mistakes: $(VENV)/.test
+	$(BIN)/python -m benchmarks.mistakes
+
+# Training's beats, a replay and a live board must all lead to the same labels.
+same-labels: $(VENV)/.test
+	$(BIN)/python -m benchmarks.same_labels
 
 # Kills the broker 50 times and the device 200 times, of replay and of run; twenty minutes and more.
 durability: $(VENV)/.test

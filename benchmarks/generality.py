@@ -35,7 +35,7 @@ def generality(task: accuracy.Task) -> None:
         scores.add(f"svdb, {len(task.svdb)} records not learnt from, 128 Hz", task.data / "svdb", task.svdb)
     text = [
         "# Generality",
-        f"The {len(unseen)} records of DS2 changed in one thing each, record 118 (of the half that is learnt from) "
+        f"The {len(unseen)} records of DS2 changed in one thing each, record 118 (of DS1) "
         f"with noise, and the supraventricular database. Strict, gross, percent; {runtime_name()}. The last two "
         f"columns: V of a score of {task.least:g} and more.",
     ]

@@ -64,7 +64,7 @@ def test_any_model_is_replayed_with_scores(toy: Path, tmp_path: Path):
 
 
 def test_a_replay_that_fails_ends_the_benchmark(tmp_path: Path, capfd):
-    with pytest.raises(SystemExit, match="the replay of .*none failed"):
+    with pytest.raises(SystemExit, match=r"the replay of .*none failed"):
         replayed.replay([str(tmp_path / "none")], tmp_path, "cnn", tmp_path / "out")
     said = capfd.readouterr().err
     assert "no such record" in said
