@@ -21,6 +21,8 @@ from edge.sources.wfdb_record import WfdbRecord
 STRIP_S = 9.0
 BEFORE_S, AFTER_S = 0.3, 0.45
 """Of an averaged beat, around R."""
+EDGE_S = 0.12
+"""No beat should be as close to an end of the strip."""
 TALLEST_MV = 6.0
 
 _WRONG, _TRUTH, _TAKEN_FOR = "#c8102e", "#1a1a1a", "#0057b8"
@@ -103,22 +105,25 @@ def draw(record: Path, beats: Scored, kind: Kind) -> bytes:
 def _where(beats: Scored, kind: Kind) -> int:
     """Return the first sample of the stretch that shows most: mistakes of the kind, right beats, other classes."""
     n = round(STRIP_S * beats.fs_hz)
-    margin = round(0.5 * beats.fs_hz)
+    margin, edge = round(0.5 * beats.fs_hz), round(EDGE_S * beats.fs_hz)
     best, best_value = max(int(beats.samples[kind.rows[0]]) - n // 2, 0), -1.0
     own = np.zeros(len(beats.samples), bool)
     own[list(kind.rows)] = True
     right = beats.truth == beats.said
     for row in kind.rows:
-        for lead_in in (margin, n // 4, n // 2):
+        for lead_in in (margin, margin + edge, n // 4, n // 4 + edge, n // 2, n // 2 + edge):
             start = max(int(beats.samples[row]) - lead_in, 0)
             here = slice(*np.searchsorted(beats.samples, (start + margin // 2, start + n - margin // 2)))
             truth = beats.truth[here]
+            edges = np.searchsorted(beats.samples, [start - edge, start + edge, start + n - edge, start + n + edge])
             value = (
                 min(int(own[here].sum()), 4)
                 + 0.5 * min(int(right[here].sum()), 3)
                 + 1.5 * bool((right[here] & (truth == kind.truth)).any())
                 + 0.5 * len(set(truth.tolist()))
                 - 0.5 * int((~right[here] & ~own[here]).sum())
+                - 0.5 * int(edges[1] > edges[0])
+                - 0.5 * int(edges[3] > edges[2])
             )
             if value > best_value:
                 best, best_value = start, value
@@ -162,7 +167,8 @@ def _limits(trace: Mv) -> tuple[float, float]:
 
 def _labels(strips: Sequence[Axes], beats: Scored, first: int, last: int) -> None:
     """Write the reference's letters above the strips and the model's below, and shade mistakes."""
-    low, high = np.searchsorted(beats.samples, (first, last))
+    edge = round(EDGE_S * beats.fs_hz) // 2
+    low, high = np.searchsorted(beats.samples, (first + edge, last - edge))
     for row in range(low, high):
         at = (beats.samples[row] - first) / beats.fs_hz
         truth, said = str(beats.truth[row]), str(beats.said[row])

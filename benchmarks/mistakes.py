@@ -39,11 +39,13 @@ WHY = {
     "210": "Atrial fibrillation all through: no RR interval is the usual one; the V beats have several forms.",
     "213": "362 of DS2's 388 fusion beats are this patient's; by its header their form runs from almost normal to "
     "almost that of the V beats.",
-    "219": "Atrial fibrillation for four fifths of the record: beats come early without being S.",
+    "219": "Atrial fibrillation for four fifths of the record: beats come early without being S. In the rest 133 atrial "
+    "beats are not conducted, and RR intervals of 0.8 and 1.5 s mix.",
     "221": "Atrial fibrillation all through: beats come early without being S.",
     "222": "Bouts of atrial flutter and fibrillation, whose beats are annotated N, and 212 nodal escape beats, N too; "
     "the S beats are atrial bigeminy and short runs.",
-    "231": "Second-degree block for two fifths of the record, and a right bundle branch block that comes and goes.",
+    "231": "Second-degree block for two fifths of the record, with RR intervals of 1.7 s; in between they are 1 s. "
+    "A right bundle branch block comes and goes.",
     "232": "Runs of ectopic atrial beats at 80 to 90 a minute between pauses of up to six seconds: almost four beats "
     "in five are S, so that within a run none comes early.",
     "233": "831 V beats of several forms, single, in couplets and in bigeminy; 11 more are fusions.",
