@@ -39,8 +39,8 @@ WHY = {
     "210": "Atrial fibrillation all through: no RR interval is the usual one; the V beats have several forms.",
     "213": "362 of DS2's 388 fusion beats are this patient's; by its header their form runs from almost normal to "
     "almost that of the V beats.",
-    "219": "Atrial fibrillation for four fifths of the record: beats come early without being S. In the rest 133 atrial "
-    "beats are not conducted, and RR intervals of 0.8 and 1.5 s mix.",
+    "219": "Atrial fibrillation for four fifths of the record: beats come early without being S. In the rest 133 "
+    "atrial beats are not conducted, and RR intervals of 0.8 and 1.5 s mix.",
     "221": "Atrial fibrillation all through: beats come early without being S.",
     "222": "Bouts of atrial flutter and fibrillation, whose beats are annotated N, and 212 nodal escape beats, N too; "
     "the S beats are atrial bigeminy and short runs.",
