@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.beat_shape import SHAPE_NAMES
-from edge.beat_timing import TIMING_NAMES
+from edge.beat_shape import SHAPE_NAMES, Shapes
+from edge.beat_timing import TIMING_NAMES, Timing
 from edge.messages import FS_HZ
 
 WINDOW_HZ = 120
@@ -32,6 +32,10 @@ LEADS = 2
 
 NAMES: tuple[str, ...] = TIMING_NAMES + SHAPE_NAMES
 """Names of the features, in order."""
+
+_TO_PAUSE = TIMING_NAMES.index("prev_over_pause")
+_LATE = -0.07
+"""`prev_over_pause` from which a beat is late."""
 
 _FIRST = ("II", "MLII", "ML2", "D2", "ECG1", "ECG", "I", "MLI")
 _SECOND = ("V1", "MV1", "V2", "V5", "ECG2", "V3", "V4", "V6")
@@ -74,3 +78,34 @@ def cut(mv: NDArray[np.float32], r: int) -> NDArray[np.float32]:
         window = mv[np.clip(np.arange(first, last, STEP), 0, len(mv) - 1)]
     level: NDArray[np.float32] = np.sort(window, axis=0)[WINDOW // 2]
     return window - level
+
+
+class History:
+    """What a patient's beats were so far, against which the next one is described."""
+
+    def __init__(self) -> None:
+        self._timing = Timing()
+        self._shapes = Shapes()
+
+    def describe(
+        self, window: NDArray[np.float32], prev_s: float | None, next_s: float | None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Scale and describe a beat, then remember it.
+
+        Parameters
+        ----------
+        window : float32 array, shape (WINDOW, LEADS)
+            mV, from `cut`; all zero in a lead that cannot be read.
+        prev_s, next_s : float or None
+            Intervals to the beats before and after; None where there is none to be known.
+
+        Returns
+        -------
+        float32 array, shape (WINDOW, LEADS)
+            The window, each lead over the usual size of its QRS.
+        float32 array, shape (len(NAMES),)
+            Its features.
+        """
+        timing = self._timing.features(prev_s, next_s)
+        scaled, shape = self._shapes.describe(window, late=timing[_TO_PAUSE] > _LATE)
+        return scaled, np.array(timing + shape, np.float32)

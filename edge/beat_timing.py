@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import math
 from collections import deque
+from collections.abc import Sequence
 
 TIMING_NAMES = (
     "rr_prev",  # s
@@ -32,6 +33,10 @@ TIMING_NAMES = (
     "irregularity_every_other",  # of the median change from one RR to the next but one: low in bigeminy
     "prev_surprise",  # prev_over_long in units of the usual irregularity, limited
     "prev_rank",  # share of the last 48 that were shorter
+    "prev_rank_usual",  # of the last 256
+    "second_last_over_slow",
+    "run_over_before",  # run: beats at one rate since it suddenly rose; before: the interval till then; 0 out of runs
+    "run_length",  # logarithm of its beats
 )
 
 _NEUTRAL_S = 0.8
@@ -41,6 +46,11 @@ _STEADY = 0.01
 """Change of log RR that is as good as none, at the resolution of samples."""
 _SURPRISE = 8.0
 """Where a surprise is total; beyond it differences mean nothing."""
+_RISE = 0.2
+"""Drop of log RR by which a run begins."""
+_SAME_RATE = 0.15
+_RUN_RATE = 0.2
+"""How fast a run's interval follows its beats."""
 LONGEST_S = 2.0
 """What intervals are clipped to; also what stands for no beat within the wait."""
 
@@ -70,8 +80,9 @@ class Timing:
     def __init__(self) -> None:
         self._recent, self._long, self._steady = _Horizon(8), _Horizon(48), _Horizon(256)
         self._changes, self._others = _Horizon(32), _Horizon(32)
-        self._last: deque[float] = deque(maxlen=2)
+        self._last: deque[float] = deque(maxlen=3)
         self._steps: deque[float] = deque(maxlen=64)
+        self._run = _Run()
 
     def features(self, prev_s: float | None, next_s: float | None) -> list[float]:
         """Describe a beat, then remember it.
@@ -132,18 +143,44 @@ class Timing:
             _log_size(usual),
             _log_size(self._others.at(0.5, 0.0)),
             math.tanh((before - self._long.at(0.5, recent)) / (usual + 0.03) / _SURPRISE),
-            bisect.bisect_left(ordered, before) / len(ordered) if ordered else 0.5,
+            _rank(ordered, before),
+            _rank(self._steady.ordered, before),
+            (self._last[-2] if len(self._last) > 1 else recent) - self._long.at(0.8, recent),
+            *self._run.follow(before, self._last),
         ]
 
     def _remember(self, rr: float) -> None:
         if self._last:
             self._steps.append(rr - self._last[-1])
             self._changes.add(abs(rr - self._last[-1]))
-        if len(self._last) == 2:
-            self._others.add(abs(rr - self._last[0]))
+        if len(self._last) > 1:
+            self._others.add(abs(rr - self._last[-2]))
         self._last.append(rr)
         for horizon in (self._recent, self._long, self._steady):
             horizon.add(rr)
+
+
+class _Run:
+    """Beats at one rate since it suddenly rose; however long it lasts, told from a rate that came about slowly."""
+
+    def __init__(self) -> None:
+        self._length = 0
+        self._before = self._rr = 0.0
+
+    def follow(self, rr: float, last: Sequence[float]) -> list[float]:
+        """Take in the next interval, after up to three `last` ones; return depth and length of the run it is in."""
+        if self._length and abs(rr - self._rr) < _SAME_RATE and rr < self._before - _RISE / 2:
+            self._length += 1
+            self._rr += _RUN_RATE * (rr - self._rr)
+        else:
+            before = sorted(last)[len(last) // 2] if last else rr
+            self._length = 1 if rr < before - _RISE else 0
+            self._before, self._rr = before, rr
+        return [self._rr - self._before, math.log1p(self._length)] if self._length else [0.0, 0.0]
+
+
+def _rank(ordered: Sequence[float], value: float) -> float:
+    return bisect.bisect_left(ordered, value) / len(ordered) if ordered else 0.5
 
 
 def _log(rr_s: float) -> float:

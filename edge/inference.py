@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.metadata
+import math
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -29,6 +31,10 @@ _RUNTIMES = (
     ("ai_edge_litert.interpreter", "ai-edge-litert"),
     ("tflite_runtime.interpreter", "tflite-runtime"),
 )
+TINY = 1e-4
+"""Added to probabilities before the logarithm: less than half a step of an int8 softmax."""
+SUREST = 1e-4
+"""Least odds of any other class; beyond it an int8 softmax tells nothing."""
 _PACKAGED = Path(__file__).parent / "models"
 _CHECKOUT = Path(__file__).parent.parent / "models"
 
@@ -99,8 +105,9 @@ class BeatModel:
         self._beat = _Port(card.name, card.beat, inputs)
         self._context = _Port(card.name, card.context, inputs)
         self._output = _Port(card.name, card.output, outputs)
-        self._mean = np.array([feature.mean for feature in card.features], np.float32)
-        self._scale = np.array([feature.scale for feature in card.features], np.float32)
+        knots = np.array([feature.knots for feature in card.features], np.float32)
+        self._from, self._per_unit = knots[:, :-1], 1 / np.diff(knots, axis=1)
+        self._offsets = np.array(card.offsets, np.float32)
 
     @classmethod
     def load(cls, name_or_path: str | Path = "cnn") -> BeatModel:
@@ -144,7 +151,7 @@ class BeatModel:
         window : float32 array, shape (card.window.n, card.window.leads)
             See `edge.messages.Beat`.
         features : float32 array, shape (len(card.features),)
-            Not normalized.
+            As they are; the card tells how they become levels.
 
         Returns
         -------
@@ -162,9 +169,20 @@ class BeatModel:
         # The fused LSTM keeps its state from one call to the next; every beat is to start from zero.
         interpreter.reset_all_variables()
         interpreter.set_tensor(self._beat.index, self._beat.quantize(window))
-        interpreter.set_tensor(self._context.index, self._context.quantize((features - self._mean) / self._scale))
+        levels = (features[:, None] - self._from) * self._per_unit
+        interpreter.set_tensor(self._context.index, self._context.quantize(levels))
         interpreter.invoke()
         return self._output.dequantize(interpreter.get_tensor(self._output.index))
+
+    def decide(self, probabilities: NDArray[np.float32]) -> tuple[Label, float]:
+        """Return the label by what `predict` said, and how often such a label is right, 0 to 1."""
+        card = self.card
+        weighed = np.log(probabilities + np.float32(TINY)) + self._offsets
+        best = int(weighed.argmax())
+        others = np.exp(weighed - weighed[best]).sum() - 1
+        logit = -math.log(max(float(others), SUREST))
+        trust = card.confidence[best]
+        return card.classes[best], 1 / (1 + math.exp(-(trust.slope * logit + trust.intercept)))
 
     def close(self) -> None:
         """Let go of the interpreter; may be called twice."""
@@ -236,11 +254,15 @@ def _check_beats(card: ModelCard) -> None:
         raise ModelError(card.name, f"has classes {card.classes}, not N, S, V, F, Q", fix)
     if len(card.offsets) != n_classes:
         raise ModelError(card.name, f"has {len(card.offsets)} offsets for {n_classes} classes", fix)
-    if any(feature.scale <= 0 for feature in card.features):
-        raise ModelError(card.name, "has a feature whose scale is not positive", fix)
+    if len(card.confidence) != n_classes:
+        raise ModelError(card.name, f"tells the confidence of {len(card.confidence)} of {n_classes} classes", fix)
+    n_knots = len(card.features[0].knots)
+    for feature in card.features:
+        if len(feature.knots) != n_knots or any(a >= b for a, b in pairwise(feature.knots)):
+            raise ModelError(card.name, f"the knots of {feature.name} do not rise, or are not {n_knots}", fix)
     shapes = {
         card.beat: (1, window.n, window.leads),
-        card.context: (1, n_features),
+        card.context: (1, n_features * (n_knots - 1)),
         card.output: (1, n_classes),
     }
     for tensor, shape in shapes.items():

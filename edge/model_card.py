@@ -10,7 +10,7 @@ import msgspec
 from edge.errors import ModelError
 from edge.messages import Label
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the card's form; raised with every change that an older loader would misread."""
 
 
@@ -52,11 +52,25 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Feature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One number beside the window; the model gets ``(value - mean) / scale``."""
+    """One number beside the window, seen by the model as levels.
+
+    Attributes
+    ----------
+    name : str
+        One of `edge.beat_features.NAMES`.
+    knots : tuple of float
+        Increasing values; between each and the next lies a level, that is 0 below, 1 above, and rises in between.
+    """
 
     name: str
-    mean: float
-    scale: float
+    knots: tuple[float, ...]
+
+
+class Confidence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a class's weighed probability is worth: ``slope * logit + intercept`` is the logit of being right."""
+
+    slope: float
+    intercept: float
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -109,10 +123,12 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         Order of the output.
     offsets : tuple of float
         Added to the log of each class's probability before the largest is taken; chosen on training data only.
+    confidence : tuple of Confidence
+        For each class, from its weighed probability to how often such a label is right; from training data only.
     origin : Origin
         Where it comes from.
     metrics : dict
-        Scores in percent, by set and by number format: ``{"cv": {"float": …}, "ds2": {"int8": …}}``.
+        Scores in percent, by set and by number format: ``{"judges": {"float": …}, "ds2": {"int8": …}}``.
     """
 
     schema: int
@@ -126,6 +142,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     features: tuple[Feature, ...]
     classes: tuple[Label, ...]
     offsets: tuple[float, ...]
+    confidence: tuple[Confidence, ...]
     origin: Origin
     metrics: dict[str, dict[str, dict[str, float]]]
 

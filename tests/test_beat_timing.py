@@ -39,6 +39,23 @@ def test_a_long_run_still_stands_out_of_minutes_of_sinus_rhythm() -> None:
     assert features["prev_over_steady"] == pytest.approx(math.log(0.5 / 0.8))
 
 
+def test_a_run_that_began_suddenly_is_known_for_as_long_as_it_lasts() -> None:
+    timing = Timing()
+    for _ in range(20):
+        assert told(timing, 0.8, 0.8)["run_length"] == 0
+    for i in range(1000):
+        features = told(timing, 0.45, 0.45)
+        assert features["run_length"] == pytest.approx(math.log1p(i + 1))
+        assert features["run_over_before"] == pytest.approx(math.log(0.45 / 0.8))
+    assert told(timing, 0.8, 0.8)["run_length"] == 0
+
+
+def test_a_rate_that_rises_slowly_is_no_run() -> None:
+    timing = Timing()
+    for i in range(100):
+        assert told(timing, 0.8 - 0.003 * i, 0.8)["run_length"] == 0
+
+
 def test_fibrillation_is_more_irregular_than_single_ectopic_beats() -> None:
     ectopic, fibrillation = Timing(), Timing()
     for i in range(80):

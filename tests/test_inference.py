@@ -15,7 +15,7 @@ import pytest
 from edge import beat_features, inference
 from edge.errors import ModelError
 from edge.inference import BeatModel, model_names, models_dir, runtime_name, tensors
-from edge.model_card import SCHEMA, ModelCard, read_card, write_card
+from edge.model_card import SCHEMA, Confidence, ModelCard, read_card, write_card
 from training.splits import svdb_unseen
 
 NAMES = ("cnn", "lstm")
@@ -61,6 +61,20 @@ def test_a_model_gives_probabilities(name: str) -> None:
     assert said.sum() == pytest.approx(1, abs=0.02)
     assert model.name == name
     assert model.classes == ("N", "S", "V", "F", "Q")
+
+
+def test_a_decision_weighs_the_probabilities_and_says_how_sure_it_is(copy: Callable[..., Path]) -> None:
+    sure = Confidence(slope=1.0, intercept=0.0)
+    path = copy(
+        offsets=(0.0, 1.0, 0.0, 0.0, -9.0), confidence=(sure, Confidence(slope=0.5, intercept=1.0), *[sure] * 3)
+    )
+    with BeatModel.load(path) as model:
+        said = np.array([0.5, 0.3, 0.1, 0.1, 0.0], np.float32)
+        label, score = model.decide(said)
+        weighed = 0.3 * np.e / (0.3 * np.e + 0.7)
+        assert label == "S"
+        assert score == pytest.approx(1 / (1 + np.exp(-0.5 * np.log(weighed / (1 - weighed)) - 1)), abs=2e-3)
+        assert model.decide(np.array([1, 0, 0, 0, 0], np.float32))[1] > 0.99
 
 
 def test_values_beyond_the_range_saturate(name: str) -> None:
@@ -176,11 +190,13 @@ def features(**changes: Any) -> dict[str, Any]:
         (lambda: changed("window", n=256), "256"),
         (lambda: changed("window", leads=1), "leads=1"),
         (lambda: features(name="qt_interval"), "qt_interval"),
-        (lambda: features(scale=0.0), "scale"),
+        (lambda: features(knots=(0.0, 1.0, 1.0, 2.0, 3.0, 4.0, 5.0)), "knots"),
+        (lambda: features(knots=(0.0, 1.0)), "knots"),
         (lambda: {"features": read_card(models_dir() / "cnn.json").features[::-1]}, "order"),
         (lambda: {"features": read_card(models_dir() / "cnn.json").features[:-1]}, "area"),
         (lambda: {"classes": ("N", "S", "V", "F")}, "classes"),
         (lambda: {"offsets": (0.0, 0.0)}, "offsets"),
+        (lambda: {"confidence": ()}, "confidence"),
     ],
 )
 def test_a_card_that_does_not_fit_is_refused(
@@ -214,7 +230,8 @@ def test_either_interpreter_serves_and_they_agree(monkeypatch: pytest.MonkeyPatc
     rng = np.random.default_rng(0)
     windows = rng.normal(0, 0.3, (40, 128, 2)).astype(np.float32)
     with BeatModel.load(name) as model:
-        rows = (rng.normal(0, 1, (40, len(model.card.features))) * model._scale + model._mean).astype(np.float32)
+        knots = np.array([feature.knots for feature in model.card.features], np.float32)
+        rows = rng.uniform(knots[:, 0], knots[:, -1], (40, len(knots))).astype(np.float32)
         preferred = np.stack([model.predict(w, f) for w, f in zip(windows, rows, strict=True)])
     module, package = inference._RUNTIMES[1]
     pytest.importorskip(module, reason=f"needs {package} beside the preferred interpreter")

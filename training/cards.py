@@ -9,11 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from edge import beat_features, inference
-from edge.model_card import SCHEMA, Feature, ModelCard, Origin, Tensor, Window
+from edge.model_card import SCHEMA, Confidence, Feature, ModelCard, Origin, Tensor, Window
 from training.datasets import CLASSES
-from training.train import OFFSETS, Trained
+from training.train import Trained
 
 SPLIT = "patient-wise: MIT-BIH DS1 of de Chazal 2004 and three in four records of svdb; DS2 and the fourth unseen"
+
+AS_IT_IS = (Confidence(slope=1.0, intercept=0.0),) * len(CLASSES)
 
 
 def make_card(
@@ -22,6 +24,7 @@ def make_card(
     records: Sequence[str],
     metrics: dict[str, dict[str, dict[str, float]]],
     *,
+    confidence: Sequence[Confidence] = AS_IT_IS,
     seed: int,
     because: str = "",
 ) -> ModelCard:
@@ -37,13 +40,14 @@ def make_card(
         ``database/record`` of the beats it learnt from or was chosen by.
     metrics : dict
         See `edge.model_card.ModelCard`.
+    confidence : sequence of Confidence
+        One a class; as the model says, by default.
     seed : int
         Of the training.
     because : str
         Why it is released although another scored better.
     """
     inputs, outputs = inference.tensors(content)
-    normal = trained.normalization
     databases: dict[str, tuple[str, ...]] = {}
     for record in sorted(records):
         database, name = record.split("/")
@@ -63,11 +67,12 @@ def make_card(
             leads=beat_features.LEADS,
         ),
         features=tuple(
-            Feature(name=name, mean=float(mean), scale=float(scale))
-            for name, mean, scale in zip(beat_features.NAMES, normal.mean, normal.scale, strict=True)
+            Feature(name=name, knots=tuple(round(knot, 5) for knot in knots))
+            for name, knots in zip(beat_features.NAMES, trained.levels.knots.tolist(), strict=True)
         ),
         classes=CLASSES,
-        offsets=tuple(OFFSETS.tolist()),
+        offsets=tuple(round(offset, 3) for offset in trained.offsets.tolist()),
+        confidence=tuple(confidence),
         origin=Origin(
             databases=databases,
             split=SPLIT,

@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.beat_shape import Shapes
-from edge.beat_timing import Timing
 from edge.errors import SourceError
 from edge.messages import FS_HZ, Beat, Label, Samples, Stream
 from edge.pipeline import Chain, front_end
@@ -34,10 +32,6 @@ _SYMBOLS = {
 }
 _NUMBER = {symbol: CLASSES.index(label) for label, symbols in _SYMBOLS.items() for symbol in symbols}
 _BLOCK = 65536
-_USUAL = 20
-_SUPPRESSION = 2.5
-_KNOWN_S = 1.6
-"""Longest interval after which the next beat is found before `edge.stages.beats` stops waiting for it."""
 
 Labels = NDArray[np.int8]
 """Numbers of `CLASSES`, -1 for no beat."""
@@ -55,7 +49,7 @@ class LabelledBeats:
     database, record : str
         Where they are from.
     variant : str
-        How it was read: empty as it is, ``"0"`` or ``"1"`` with that lead alone, ``"dense"`` see `condense`.
+        How it was read: empty as it is, ``"0"`` or ``"1"`` with that lead alone, or its kind, see `training.synthesis`.
     windows : float32 array, shape (n, WINDOW, LEADS)
         As in `edge.messages.Beat`.
     features : float32 array, shape (n, k)
@@ -194,63 +188,6 @@ def match(
             labels[i] = classes[j]
             taken[j] = True
     return labels, np.bincount(classes[~taken], minlength=len(CLASSES)).astype(np.int64)
-
-
-def condense(beats: LabelledBeats, around: int, longest_run: int, seed: int = 0) -> LabelledBeats | None:
-    """Make S beats the usual thing in a patient: leave only their surroundings, and lengthen them to runs.
-
-    Most patients have few S beats among many N, and a model would learn that the rare beat is the S. In some, such as
-    those with ectopic atrial rhythms between pauses, it is the other way round. Timing and shape are described anew, as
-    the stage would do on such a record.
-
-    Parameters
-    ----------
-    beats : LabelledBeats
-        A record.
-    around : int
-        How many beats to keep before and after each S.
-    longest_run : int
-        Up to how often an S is repeated, at its own coupling interval give or take a little. The sinus node is slow to
-        take over after a run: up to two and a half times the interval it is (overdrive suppression).
-    seed : int
-        Of the lengths of runs.
-
-    Returns
-    -------
-    LabelledBeats or None
-        None if there are too few S beats to be usual.
-    """
-    number = CLASSES.index("S")
-    places = np.flatnonzero(beats.labels == number)
-    if len(places) < _USUAL:
-        return None
-    rng = np.random.default_rng(seed)
-    near = places[:, None] + np.arange(-around, around + 1)
-    keep = np.unique(near[(near > 0) & (near < len(beats.labels))])
-    times = np.where(beats.labels[keep] == number, rng.integers(1, longest_run + 1, len(keep)), 1)
-    order = np.repeat(keep, times)
-    rr_s = np.diff(beats.samples)[order - 1] / FS_HZ * rng.normal(1, 0.02, len(order))
-    is_s = beats.labels[order] == number
-    if longest_run > 1:
-        rr_s[1:] *= np.where(is_s[:-1] & ~is_s[1:], rng.uniform(1, _SUPPRESSION, len(order) - 1), 1)
-    timing, shapes = Timing(), Shapes()
-    windows, rows = [], []
-    for i, prev_s, next_s in zip(order.tolist(), rr_s.tolist(), [*rr_s[1:].tolist(), None], strict=True):
-        window, shape = shapes.describe(beats.windows[i])
-        following = next_s if next_s is not None and next_s < _KNOWN_S else None
-        rows.append(timing.features(prev_s, following) + shape)
-        windows.append(window)
-    return LabelledBeats(
-        database=beats.database,
-        record=beats.record,
-        variant="dense",
-        windows=np.stack(windows),
-        features=np.array(rows, np.float32),
-        labels=beats.labels[order],
-        samples=np.cumsum(np.round(rr_s * FS_HZ)).astype(np.int64),
-        usable=beats.usable[order],
-        missed=np.zeros_like(beats.missed),
-    )
 
 
 def save(beats: LabelledBeats, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""From labelled beats to what a network is fed: normalized, drawn evenly over patients and classes, and varied."""
+"""From labelled beats to what a network is fed: as levels, drawn evenly over patients and classes, and varied."""
 
 from __future__ import annotations
 
@@ -10,33 +10,41 @@ from numpy.typing import NDArray
 
 from training.datasets import CLASSES, LabelledBeats
 
-LIMIT = 4.0
-"""Normalized features are clipped to this, so that an outlier does not coarsen the int8 steps."""
-
+_MEASURED = 60_000
 WINDOW_LIMIT = 2.0
-"""The same for windows; they are in units of the usual QRS peak to peak, and a P wave is a tenth of that."""
+"""Windows are clipped to this, so that an outlier does not coarsen the int8 steps; they are in units of the usual QRS
+peak to peak, and a P wave is a tenth of that."""
 
-SHARES = {"": 1.0, "0": 0.3, "1": 0.1, "dense": 0.3}
+BINS = 6
+"""Levels a feature."""
+
+NARROWEST = 0.05
+"""Least width of a level, in standard deviations of its feature."""
+
+SHARES = {"": 1.0, "0": 0.3, "1": 0.1, "frequent": 0.3, "runs": 0.5, "fibrillation": 0.3, "fusion": 0.6}
 """How much a record counts, by how it was read; see `training.datasets.LabelledBeats`."""
 
 
 @dataclass(frozen=True)
-class Normalization:
-    """Mean and scale of each feature.
+class Levels:
+    """How features are shown to a network: piecewise linear, one input for each of the `BINS` ranges of a feature.
+
+    As trees do, and other than from the bare numbers, a network then can treat a range of a feature by itself, and does
+    not extrapolate into patients whose values lie elsewhere (Gorishniy et al. 2022, arXiv:2203.05556).
 
     Attributes
     ----------
-    mean, scale : float32 array, shape (k,)
-        Of the training beats, patients weighed alike.
+    knots : float32 array, shape (k, BINS + 1)
+        See `edge.model_card.Feature`.
     """
 
-    mean: NDArray[np.float32]
-    scale: NDArray[np.float32]
+    knots: NDArray[np.float32]
 
     def apply(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return features as the network wants them."""
-        steps = (features - self.mean) / self.scale
-        return np.asarray(np.clip(steps, -LIMIT, LIMIT), np.float32)
+        """Return the levels of features, shape (n, k * BINS)."""
+        low, high = self.knots[:, :-1], self.knots[:, 1:]
+        levels = np.clip((features[:, :, None] - low) / (high - low), 0, 1)
+        return np.asarray(levels.reshape(len(features), -1), np.float32)
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,7 @@ class Table:
     Attributes
     ----------
     windows, features, labels : arrays
-        As in `LabelledBeats`, without unusable and unmatched beats.
+        As in `LabelledBeats`, without those that cannot be used, matched or told (Q).
     cells : int64 array, shape (n,)
         Number of the record and class a beat belongs to; beats of a cell are drawn alike.
     records : str array, shape (n,)
@@ -67,8 +75,9 @@ class Table:
 
 
 def table(records: Sequence[LabelledBeats]) -> Table:
-    """Stack the usable, matched beats of records."""
-    keep = [beats.usable & (beats.labels >= 0) for beats in records]
+    """Stack the usable, matched beats of records, without Q."""
+    # The few Q of the unpaced patients are no kind of beat that could be learnt.
+    keep = [beats.usable & (beats.labels >= 0) & (beats.labels != CLASSES.index("Q")) for beats in records]
     labels = np.concatenate([beats.labels[k] for beats, k in zip(records, keep, strict=True)])
     numbers = np.concatenate([np.full(int(k.sum()), i, np.int64) for i, k in enumerate(keep)])
     names = np.array([f"{beats.database}/{beats.record}" for beats in records])
@@ -107,20 +116,22 @@ def draw_weights(data: Table) -> NDArray[np.float64]:
     return np.asarray(weights / weights.sum(), np.float64)
 
 
-def normalization(data: Table) -> Normalization:
-    """Measure mean and scale of the features as they are drawn."""
-    weights = draw_weights(data)
-    mean = np.average(data.features, axis=0, weights=weights)
-    spread = np.sqrt(np.average((data.features - mean) ** 2, axis=0, weights=weights))
-    return Normalization(mean.astype(np.float32), np.maximum(spread, 1e-3).astype(np.float32))
+def levels(data: Table, bins: int = BINS) -> Levels:
+    """Choose the levels of the features: closer where beats are many, yet also where few beats differ."""
+    rows = np.random.default_rng(0).choice(len(data), _MEASURED, p=draw_weights(data))
+    return Levels(np.stack([_knots(column, bins) for column in data.features[rows].T]))
 
 
-def knots(data: Table, normal: Normalization, bins: int) -> NDArray[np.float32]:
-    """Return quantiles of the normalized features as they are drawn, shape (k, bins + 1)."""
-    weights = draw_weights(data)
-    rows = np.random.default_rng(0).choice(len(data), 40_000, p=weights)
-    values = normal.apply(data.features[rows])
-    return np.asarray(np.quantile(values, np.linspace(0.005, 0.995, bins + 1), axis=0).T, np.float32)
+def _knots(values: NDArray[np.float32], bins: int) -> NDArray[np.float32]:
+    unit = max(float(values.std()), 1e-3)
+    low, high = np.quantile(values, [0.002, 0.998])
+    places, counts = np.unique(np.round(np.clip(values, low, high) / unit / NARROWEST), return_counts=True)
+    upto = np.cumsum(np.sqrt(counts))
+    share = (upto - upto[0]) / max(upto[-1] - upto[0], 1e-9)
+    knots = np.interp(np.linspace(0, 1, bins + 1), share, places)
+    for i in range(1, bins + 1):
+        knots[i] = max(knots[i], knots[i - 1] + 1)
+    return np.asarray(knots * NARROWEST * unit, np.float32)
 
 
 def vary(windows: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:

@@ -68,9 +68,9 @@ def _calibration(trained: Trained, data: Table, seed: int) -> Iterator[dict[str,
     rng = np.random.default_rng(seed)
     rows = rng.choice(len(data), CALIBRATION, p=features.draw_weights(data))
     windows = features.vary(data.windows[rows], rng)
-    context = trained.normalization.apply(data.features[rows])
+    context = trained.levels.apply(data.features[rows])
     # The full range, so that the inputs' steps are the same whatever was drawn.
-    context[0], context[1] = features.LIMIT, -features.LIMIT
+    context[0], context[1] = 0, 1
     windows[0, 0], windows[1, 0] = features.WINDOW_LIMIT, -features.WINDOW_LIMIT
     for i in range(CALIBRATION):
         yield {"beat": windows[i : i + 1], "context": context[i : i + 1]}

@@ -7,18 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.errors import EcgEdgeError
 from edge.inference import BeatModel
 from edge.model_card import ModelCard, read_card, write_card
 from training import cards, datasets, features, score, splits, train
+from training.calibration import calibrate
 from training.datasets import LabelledBeats
 from training.ec57 import Table as Confusion
 from training.networks import Kind
 from training.quantize import quantize
+from training.synthesis import synthesize
+from training.teacher import Teacher
 from training.train import Checkpoints, Recipe, Trained
 
 Progress = Callable[[str], object]
+Say = Callable[[features.Table], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -59,20 +64,12 @@ def gather(data: Path, cache: Path, progress: Progress = print) -> Sets:
         for beats in datasets.prepare(folder, records, cache, datasets.ONE_LEAD_TOO):
             if beats.record not in splits.JUDGES[folder.name]:
                 learn.append(beats)
-                learn += _condensed(beats)
+                learn += [] if beats.variant else synthesize(beats)
             elif not beats.variant:
                 judge.append(beats)
     progress(f"mitdb: beats of {len(splits.DS2)} records to report on")
     test = list(datasets.prepare(mitdb, splits.DS2, cache))
     return Sets(learn=features.table(learn), judge=features.table(judge), test=test)
-
-
-def _condensed(beats: LabelledBeats) -> list[LabelledBeats]:
-    """Return what `datasets.condense` makes of a record read as it is: S beats in the majority, and many."""
-    if beats.variant:
-        return []
-    made = (datasets.condense(beats, around, longest_run) for around, longest_run in ((1, 12), (1, 40), (3, 3), (4, 1)))
-    return [dense for dense in made if dense is not None]
 
 
 def release(
@@ -111,11 +108,22 @@ def release(
         If the model there is better and no reason is given.
     """
     checkpoints = Checkpoints(work, kind)
+    progress("boosted trees, to learn from")
+    teacher = Teacher(sets.learn)
     best: Trained | None = None
     chosen = 0
     for seed in seeds:
         progress(f"{kind}, seed {seed}")
-        trained = train.fit(kind, sets.learn, sets.judge, checkpoints, seed=seed, recipe=recipe, progress=progress)
+        trained = train.fit(
+            kind,
+            sets.learn,
+            sets.judge,
+            checkpoints,
+            teacher=teacher,
+            seed=seed,
+            recipe=recipe,
+            progress=progress,
+        )
         if best is None or trained.score > best.score:
             best, chosen = trained, seed
     if best is None:
@@ -131,18 +139,17 @@ def publish(
     records = sorted(set(sets.learn.records.tolist()) | set(sets.judge.records.tolist()))
     draft = cards.make_card(trained, content, records, {}, seed=seed, because=because)
     with BeatModel(draft, content) as model:
-        judged = score.count(sets.judge.labels, _int8(model, sets.judge))
-        metrics = {
-            "judges": {
-                "float": score.figures(train.confusion(trained.model, trained.normalization, sets.judge)),
-                "int8": score.figures(judged),
-            },
-            "ds2": {
-                "float": score.figures(_test(sets.test, lambda table: _float(trained, table))),
-                "int8": score.figures(_test(sets.test, lambda table: _int8(model, table))),
-            },
+        said: dict[str, Say] = {
+            "float": lambda table: _float(trained, table),
+            "int8": lambda table: _int8(model, table),
         }
-    card = cards.make_card(trained, content, records, metrics, seed=seed, because=because)
+        judged = {name: say(sets.judge) for name, say in said.items()}
+        metrics = {
+            "judges": {name: _figures(sets.judge.labels, weighed) for name, weighed in judged.items()},
+            "ds2": {name: score.figures(_test(sets.test, say)) for name, say in said.items()},
+        }
+    confidence = calibrate(sets.judge.labels, judged["int8"])
+    card = cards.make_card(trained, content, records, metrics, confidence=confidence, seed=seed, because=because)
     refuse_worse(card, models, because)
     put(card, content, models)
     for name, by_format in metrics.items():
@@ -183,21 +190,25 @@ def _chosen_by(card: ModelCard) -> float:
     return (figures.get("s_f1", 0.0) + figures.get("v_f1", 0.0)) / 2
 
 
-def _float(trained: Trained, data: features.Table) -> datasets.Labels:
-    return score.decide(train.predict(trained.model, trained.normalization, data), train.OFFSETS)
+def _figures(labels: datasets.Labels, weighed: NDArray[np.float32]) -> dict[str, float]:
+    return score.figures(score.count(labels, np.asarray(weighed.argmax(axis=1), np.int8)))
 
 
-def _int8(model: BeatModel, data: features.Table) -> datasets.Labels:
+def _float(trained: Trained, data: features.Table) -> NDArray[np.float32]:
+    return score.weigh(train.predict(trained.model, trained.levels, data), trained.offsets)
+
+
+def _int8(model: BeatModel, data: features.Table) -> NDArray[np.float32]:
     said = [model.predict(window, row) for window, row in zip(data.windows, data.features, strict=True)]
-    return score.decide(np.stack(said), np.array(model.card.offsets, np.float32))
+    return score.weigh(np.stack(said), np.array(model.card.offsets, np.float32))
 
 
-def _test(records: Iterable[LabelledBeats], classify: Callable[[features.Table], datasets.Labels]) -> Confusion:
+def _test(records: Iterable[LabelledBeats], say: Say) -> Confusion:
     """Count what a model makes of every detected beat, with missed, extra and unusable ones."""
     total = np.zeros((6, 6), np.int64)
     for beats in records:
         said = np.full(len(beats.labels), datasets.CLASSES.index("Q"), np.int8)
-        said[beats.usable] = classify(features.everything(beats))
+        said[beats.usable] = say(features.everything(beats)).argmax(axis=1)
         total += score.count(beats.labels, said)
         total[:5, 5] += beats.missed
     return total

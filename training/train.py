@@ -11,13 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import EcgEdgeError
-from training import ec57, features, networks, score
-from training.features import Normalization, Table
-
-OFFSETS = np.array([0.5, -0.3, 0.0, -1.0, -3.0], np.float32)
-"""Added to the log probabilities of N, S, V, F, Q. Drawing by patient makes rare classes look less rare than they are,
-which the first two take back; F and Q are too few in training to be believed lightly. Compared by patient-wise
-cross-validation of an earlier network on DS1; that of S lies between two that were tried."""
+from training import features, networks, score
+from training.datasets import CLASSES
+from training.features import Levels, Table
+from training.teacher import Teacher
 
 
 @dataclass(frozen=True)
@@ -28,12 +25,17 @@ class Recipe:
     ----------
     epochs, drawn : int
         Epochs, and beats drawn for each.
+    mixed : int
+        Beats of an epoch that are not real: some features are taken from another beat. The teacher knows what they are
+        worth, and the network gets to know the teacher where no patient happens to be.
     batch : int
         Beats a step.
     rate : float
         First learning rate; it falls to 0 along a cosine.
+    truth : float
+        Share of the annotated label in what is learnt; the rest is the teacher's opinion.
     spread : float
-        Standard deviation of the noise on normalized features.
+        Standard deviation of the noise on features, in units of theirs.
     blind : float
         Share of beats whose window is blanked out, so that the network also learns from the features alone. Windows
         are what it would know its patients by.
@@ -41,9 +43,11 @@ class Recipe:
 
     epochs: int = 6
     drawn: int = 30_000
+    mixed: int = 30_000
     batch: int = 256
-    rate: float = 1e-3
-    spread: float = 0.1
+    rate: float = 1.5e-3
+    truth: float = 0.3
+    spread: float = 0.05
     blind: float = 0.5
 
 
@@ -57,15 +61,18 @@ class Trained:
         Its family.
     model : tf_keras.Model
         The best weights seen.
-    normalization : Normalization
+    levels : Levels
         Of its features.
+    offsets : float32 array, shape (len(CLASSES),)
+        See `training.score.choose_offsets`.
     score : float
         `training.score.quality` on the patients it was not trained on.
     """
 
     kind: networks.Kind
     model: Any = field(repr=False)
-    normalization: Normalization = field(repr=False)
+    levels: Levels = field(repr=False)
+    offsets: NDArray[np.float32] = field(repr=False)
     score: float
 
 
@@ -90,7 +97,9 @@ class Checkpoints:
         found = [(_score_of(path), path) for path in self._folder.glob(f"{self._name}-0.*.npz")]
         return max(found, default=None)
 
-    def offer(self, value: float, weights: Sequence[NDArray[np.float32]], normal: Normalization) -> bool:
+    def offer(
+        self, value: float, weights: Sequence[NDArray[np.float32]], levels: Levels, offsets: NDArray[np.float32]
+    ) -> bool:
         """Keep weights if they are better than what is there, and delete all others.
 
         Parameters
@@ -99,8 +108,10 @@ class Checkpoints:
             Their score, 0 to 1; larger is better.
         weights : sequence of arrays
             As Keras gives them.
-        normal : Normalization
-            What the network's features were normalized with.
+        levels : Levels
+            How the network sees the features.
+        offsets : float32 array, shape (len(CLASSES),)
+            What its probabilities are weighed by.
 
         Returns
         -------
@@ -113,7 +124,7 @@ class Checkpoints:
         target = self._folder / f"{self._name}-{min(value, 0.999999):.6f}.npz"
         part = self._folder / f"part-{target.name}"
         arrays = {f"w{i:03}": array for i, array in enumerate(weights)}
-        np.savez(part, mean=normal.mean, scale=normal.scale, **arrays)
+        np.savez(part, knots=levels.knots, offsets=offsets, **arrays)
         part.replace(target)
         for path in self._folder.glob(f"{self._name}-0.*.npz"):
             if path != target:
@@ -132,14 +143,14 @@ class Checkpoints:
             raise EcgEdgeError(f"{self._folder} holds no weights of {self._name}", "run ecg-train fit first")
         value, path = self.best
         with np.load(path) as arrays:
-            normal = Normalization(mean=arrays["mean"], scale=arrays["scale"])
+            levels, offsets = Levels(arrays["knots"]), arrays["offsets"]
             weights = [arrays[name] for name in sorted(arrays.files) if name.startswith("w")]
         model = networks.build(kind)
         try:
             model.set_weights(weights)
         except ValueError:
             raise EcgEdgeError(f"{path} holds the weights of another network", "delete it and train again") from None
-        return Trained(kind=kind, model=model, normalization=normal, score=value)
+        return Trained(kind=kind, model=model, levels=levels, offsets=offsets, score=value)
 
 
 def fit(
@@ -148,6 +159,7 @@ def fit(
     judge: Table,
     checkpoints: Checkpoints,
     *,
+    teacher: Teacher | None = None,
     seed: int = 1,
     recipe: Recipe | None = None,
     progress: Callable[[str], object] = print,
@@ -162,6 +174,8 @@ def fit(
         Beats to learn from and beats of other patients to be judged by.
     checkpoints : Checkpoints
         Where the best weights are kept.
+    teacher : Teacher, optional
+        What to learn besides the labels; fitted to `learn` if not given.
     seed : int
         Of weights, drawing and variation.
     recipe : Recipe, optional
@@ -177,55 +191,75 @@ def fit(
     Raises
     ------
     EcgEdgeError
-        If a patient is on both sides, or tensorflow is not installed.
+        If a patient is on both sides, or tensorflow or lightgbm is not installed.
     """
     both = set(learn.records.tolist()) & set(judge.records.tolist())
     if both:
         raise EcgEdgeError(f"records {sorted(both)} are on both sides of the split", "keep each patient on one side")
     recipe = recipe or Recipe()
     k = networks.keras()
+    teacher = teacher or Teacher(learn)
     k.utils.set_random_seed(seed)
-    normal = features.normalization(learn)
-    model = networks.build(kind, features.knots(learn, normal, networks.BINS))
-    rate = k.optimizers.schedules.CosineDecay(recipe.rate, recipe.epochs * (-(-recipe.drawn // recipe.batch)))
-    model.compile(k.optimizers.Adam(rate, weight_decay=0.1), loss=k.losses.SparseCategoricalCrossentropy())
-    source = _Source(learn, normal, recipe, seed)
+    source = _Source(learn, teacher, recipe, seed)
+    model = networks.build(kind)
+    steps = recipe.epochs * (-(-(recipe.drawn + recipe.mixed) // recipe.batch))
+    rate = k.optimizers.schedules.CosineDecay(recipe.rate, steps)
+    model.compile(k.optimizers.Adam(rate), loss=k.losses.CategoricalCrossentropy())
     for epoch in range(1, recipe.epochs + 1):
         model.fit(*source.draw(), batch_size=recipe.batch, verbose=0)
-        value = score.quality(confusion(model, normal, judge))
-        kept = checkpoints.offer(value, model.get_weights(), normal)
+        said = predict(model, source.levels, judge)
+        offsets = score.choose_offsets(judge.labels, said)
+        value = score.quality(score.count(judge.labels, score.decide(said, offsets)))
+        kept = checkpoints.offer(value, model.get_weights(), source.levels, offsets)
         progress(f"epoch {epoch}/{recipe.epochs}: F1 of S and V {100 * value:.1f} %{', kept' if kept else ''}")
     return checkpoints.load(kind)
 
 
-def predict(model: Any, normal: Normalization, data: Table) -> NDArray[np.float32]:
+def predict(model: Any, levels: Levels, data: Table) -> NDArray[np.float32]:
     """Return the float network's probabilities, shape (n, len(CLASSES))."""
-    inputs = [data.windows, normal.apply(data.features)]
+    inputs = [data.windows, levels.apply(data.features)]
     return np.asarray(model.predict(inputs, batch_size=2048, verbose=0), np.float32)
-
-
-def confusion(model: Any, normal: Normalization, data: Table) -> ec57.Table:
-    """Count what the float network makes of beats."""
-    return score.count(data.labels, score.decide(predict(model, normal, data), OFFSETS))
 
 
 class _Source:
     """Draws the beats of an epoch."""
 
-    def __init__(self, data: Table, normal: Normalization, recipe: Recipe, seed: int) -> None:
-        self._data, self._recipe = data, recipe
-        self._features = normal.apply(data.features)
+    def __init__(self, data: Table, teacher: Teacher, recipe: Recipe, seed: int) -> None:
+        self.levels = features.levels(data)
+        self._data, self._teacher, self._recipe = data, teacher, recipe
+        self._unit = data.features.std(axis=0)
         self._upto = np.cumsum(features.draw_weights(data))
         self._rng = np.random.default_rng(seed)
 
-    def draw(self) -> tuple[Sequence[NDArray[np.float32]], NDArray[np.int8]]:
-        """Return inputs and labels."""
-        n, rng = self._recipe.drawn, self._rng
-        rows = np.minimum(np.searchsorted(self._upto, rng.random(n)), len(self._data) - 1)
-        noise = rng.normal(0, self._recipe.spread, (n, self._features.shape[1])).astype(np.float32)
-        windows = features.vary(self._data.windows[rows], rng)
-        windows[rng.random(n) < self._recipe.blind] = 0
-        return [windows, self._features[rows] + noise], self._data.labels[rows]
+    def draw(self) -> tuple[Sequence[NDArray[np.float32]], NDArray[np.float32]]:
+        """Return inputs, and the probabilities to be learnt."""
+        recipe, data = self._recipe, self._data
+        rows = self._rows(recipe.drawn)
+        truth = np.eye(len(CLASSES), dtype=np.float32)[data.labels[rows]]
+        opinion = self._teacher(data.features[rows])
+        mixed, first = self._mixed(recipe.mixed)
+        windows = np.concatenate([data.windows[rows], data.windows[first]])
+        numbers = np.concatenate([data.features[rows], mixed])
+        targets = np.concatenate([recipe.truth * truth + (1 - recipe.truth) * opinion, self._teacher(mixed)])
+        return [self._varied(windows), self.levels.apply(self._noisy(numbers))], targets
+
+    def _rows(self, n: int) -> NDArray[np.int64]:
+        return np.minimum(np.searchsorted(self._upto, self._rng.random(n)), len(self._data) - 1)
+
+    def _mixed(self, n: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return features of beats with some of another beat's, and the rows of the former."""
+        first, second = self._rows(n), self._rows(n)
+        swap = self._rng.random((n, self._data.features.shape[1])) < self._rng.uniform(0, 0.6, (n, 1))
+        return np.where(swap, self._data.features[second], self._data.features[first]), first
+
+    def _noisy(self, numbers: NDArray[np.float32]) -> NDArray[np.float32]:
+        noise = self._rng.normal(0, self._recipe.spread, numbers.shape) * self._unit
+        return np.asarray(numbers + noise, np.float32)
+
+    def _varied(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        varied = features.vary(windows, self._rng)
+        varied[self._rng.random(len(varied)) < self._recipe.blind] = 0
+        return varied
 
 
 def _score_of(path: Path) -> float:

@@ -147,7 +147,7 @@ def _model(name: str) -> str:
     with BeatModel.load(name) as model:
         card = model.card
         window = np.zeros((card.window.n, card.window.leads), np.float32)
-        features = np.array([feature.mean for feature in card.features], np.float32)
+        features = np.array([feature.knots[0] for feature in card.features], np.float32)
         total = float(model.predict(window, features).sum())
         return f"runs, sha256 {model.sha256[:12]}…, probabilities sum to {total:.2f}"
 

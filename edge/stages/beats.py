@@ -11,9 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.beat_features import BEFORE, LEADS, STEP, WINDOW, choose_leads, cut
-from edge.beat_shape import Shapes
-from edge.beat_timing import Timing
+from edge.beat_features import BEFORE, LEADS, STEP, WINDOW, History, choose_leads, cut
 from edge.messages import FS_HZ, Beat, Event, Gap, LeadState, Message, Quality, RPeak, Samples
 
 WAIT_S = 1.9
@@ -56,8 +54,7 @@ class Beats:
 
     def reset(self) -> None:
         """Forget everything."""
-        self._timing = Timing()
-        self._shapes = Shapes()
+        self._history = History()
         self._lag = 0
         self._restart(0)
 
@@ -159,8 +156,7 @@ class Beats:
         next_s = None if waiting.following is None else (waiting.following.sample - sample) / FS_HZ
         self._last, self._decided = sample, decided
         window, usable = self._window(sample)
-        scaled, shape = self._shapes.describe(window)
-        features = np.array(self._timing.features(prev_s, next_s) + shape, np.float32)
+        scaled, features = self._history.describe(window, prev_s, next_s)
         rr_ms = None if prev_s is None else prev_s * 1000
         return Beat(sample=sample, rr_ms=rr_ms, window=scaled, features=features, usable=usable, decided=decided)
 

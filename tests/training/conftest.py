@@ -18,6 +18,7 @@ def keras() -> Any:
         warnings.simplefilter("ignore")  # tensorflow's own, at import
         pytest.importorskip("tensorflow", reason='needs tensorflow: pip install "ecg-edge[training]"')
         pytest.importorskip("tf_keras", reason='needs tf-keras: pip install "ecg-edge[training]"')
+        pytest.importorskip("lightgbm", reason='needs lightgbm: pip install "ecg-edge[training]"')
         from training import networks
 
         return networks.keras()

@@ -15,14 +15,16 @@ from training.train import Trained
 
 def test_a_card_describes_its_file() -> None:
     content = (models_dir() / "cnn.tflite").read_bytes()
-    normal = features.normalization(features.table([make_beats()]))
-    trained = Trained(kind="cnn", model=None, normalization=normal, score=0.5)
+    levels = features.levels(features.table([make_beats()]))
+    offsets = np.array([0.3, 0, 0, 0, -9], np.float32)
+    trained = Trained(kind="cnn", model=None, levels=levels, offsets=offsets, score=0.5)
     metrics: dict[str, Any] = {"ds2": {"int8": {"v_f1": 90.0}}}
     card = cards.make_card(trained, content, ["svdb/802", "mitdb/106", "mitdb/101"], metrics, seed=7, because="a test")
     assert card.sha256 == hashlib.sha256(content).hexdigest()
     assert card.origin.databases == {"mitdb": ("101", "106"), "svdb": ("802",)}
     assert (card.origin.seed, card.origin.because) == (7, "a test")
-    np.testing.assert_allclose([feature.mean for feature in card.features], normal.mean, rtol=1e-6)
+    np.testing.assert_allclose([feature.knots for feature in card.features], levels.knots, atol=1e-5)
+    assert card.offsets == (0.3, 0, 0, 0, -9)
     with BeatModel(card, content) as model:
         assert model.name == "cnn"
 

@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import MakeRecord, make_beats
 
-from edge.beat_features import NAMES
 from edge.errors import SourceError
 from training import datasets
-from training.datasets import CLASSES, LabelledBeats, condense, load, match, prepare, read_beats, records_of, save
+from training.datasets import CLASSES, load, match, prepare, read_beats, records_of, save
 
 LEARNING = 7
 
@@ -109,24 +108,3 @@ def test_a_missing_record_is_named(tmp_path: Path) -> None:
 def test_a_database_that_is_there_is_not_fetched(tmp_path: Path) -> None:
     (tmp_path / "mitdb").mkdir()
     assert datasets.locate("mitdb", tmp_path) == tmp_path / "mitdb"
-
-
-def with_s(beats: LabelledBeats) -> int:
-    return int((beats.labels == CLASSES.index("S")).sum())
-
-
-def test_condensing_makes_s_beats_usual() -> None:
-    beats = make_beats(n=400)
-    beats.labels[0] = 0
-    for around, longest_run in ((1, 1), (1, 12), (4, 1)):
-        dense = condense(beats, around, longest_run)
-        assert dense is not None
-        assert dense.variant == "dense"
-        assert with_s(dense) >= with_s(beats)
-        assert with_s(dense) / len(dense.labels) > with_s(beats) / len(beats.labels)
-        assert dense.features.shape == (len(dense.labels), len(NAMES))
-        assert np.isfinite(dense.features).all()
-
-
-def test_a_patient_with_hardly_any_s_cannot_be_condensed() -> None:
-    assert condense(make_beats(n=20), 1, 1) is None

@@ -10,14 +10,15 @@ from synthetic import make_beats
 
 from edge.beat_features import LEADS, NAMES, WINDOW
 from training import features
-from training.features import LIMIT, WINDOW_LIMIT
+from training.features import BINS, WINDOW_LIMIT, Levels
 
 
 def test_only_usable_and_matched_beats_are_learnt_from() -> None:
     beats = make_beats(n=50)
     beats.usable[:10] = False
     beats.labels[10:15] = -1
-    assert len(features.table([beats])) == 35
+    beats.labels[15:20] = 4
+    assert len(features.table([beats])) == 30
     assert len(features.everything(beats)) == 40
 
 
@@ -37,22 +38,32 @@ def test_one_lead_alone_counts_less() -> None:
     assert weights[200:].sum() / weights[:200].sum() == pytest.approx(features.SHARES["0"], rel=0.05)
 
 
-def test_normalized_features_are_centred_and_clipped() -> None:
+def test_levels_are_empty_below_and_full_above() -> None:
+    knots = np.tile(np.linspace(-2, 2, BINS + 1, dtype=np.float32), (len(NAMES), 1))
+    values = np.zeros((3, len(NAMES)), np.float32)
+    values[:, 4] = (-3, 0, 3)
+    levels = Levels(knots).apply(values)[:, 4 * BINS : 5 * BINS]
+    np.testing.assert_allclose(levels, [[0] * 6, [1, 1, 1, 0, 0, 0], [1] * 6], atol=1e-6)
+
+
+def test_levels_rise_whatever_a_feature_is_like() -> None:
     data = features.table([make_beats(n=500)])
     data.features[0] = 1e6
     data.features[:, 5] = 3.0
-    normal = features.normalization(data)
-    values = normal.apply(data.features)
-    assert np.abs(values).max() <= LIMIT
-    assert np.isfinite(values).all()
-    assert np.abs(np.median(values, axis=0)).max() < 1
+    levels = features.levels(data)
+    assert levels.knots.shape == (len(NAMES), BINS + 1)
+    assert (np.diff(levels.knots, axis=1) > 0).all()
+    seen = levels.apply(data.features)
+    assert seen.shape == (len(data), len(NAMES) * BINS)
+    assert (seen.min(), seen.max()) == (0, 1)
 
 
-def test_knots_rise_with_each_feature() -> None:
-    data = features.table([make_beats(n=500)])
-    knots = features.knots(data, features.normalization(data), 6)
-    assert knots.shape == (len(NAMES), 7)
-    assert (np.diff(knots, axis=1) > 0).all()
+def test_levels_also_lie_where_few_beats_differ() -> None:
+    data = features.table([make_beats(n=2000)])
+    data.features[:, 7] = 0
+    data.features[:40, 7] = np.linspace(1, 2, 40)
+    knots = features.levels(data).knots[7]
+    assert (knots > 1).sum() >= 2
 
 
 @settings(max_examples=20, deadline=None)

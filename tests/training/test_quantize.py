@@ -21,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # tensorflow's own, while it 
 def test_int8_agrees_with_float(tmp_path: Path, keras: Any, kind: Any) -> None:
     learn = features.table([make_beats("101", n=400), make_beats("106", n=400, seed=1)])
     judge = features.table([make_beats("114", n=300, seed=2)])
-    recipe = Recipe(epochs=3, drawn=6000, batch=64, rate=3e-3, blind=0.1)
+    recipe = Recipe(epochs=3, drawn=6000, mixed=1000, batch=64, rate=3e-3, blind=0.1)
     checkpoints = Checkpoints(tmp_path, kind)
     trained = train.fit(kind, learn, judge, checkpoints, recipe=recipe, progress=lambda _: None)
     content = quantize(trained, learn)
@@ -32,7 +32,7 @@ def test_int8_agrees_with_float(tmp_path: Path, keras: Any, kind: Any) -> None:
     assert len(content) < 100_000
 
     card = cards.make_card(trained, content, ["mitdb/101", "mitdb/106", "mitdb/114"], {}, seed=1)
-    said = train.predict(trained.model, trained.normalization, judge)
+    said = train.predict(trained.model, trained.levels, judge)
     with BeatModel(card, content) as model:
         rows = zip(judge.windows, judge.features, strict=True)
         quantized = np.stack([model.predict(window, row) for window, row in rows])

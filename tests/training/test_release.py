@@ -65,7 +65,7 @@ def test_a_release_from_beats_to_a_model_in_place(tmp_path: Path, keras: Any) ->
     )
     sets.test[0].usable[:10] = False
     sets.test[0].missed[2] = 5
-    recipe = Recipe(epochs=3, drawn=6000, batch=64, rate=3e-3, blind=0.1)
+    recipe = Recipe(epochs=3, drawn=6000, mixed=1000, batch=64, rate=3e-3, blind=0.1)
     quiet: list[str] = []
     made = release.release("cnn", sets, tmp_path / "models", tmp_path, seeds=[1], recipe=recipe, progress=quiet.append)
     assert made.metrics["judges"]["int8"]["v_f1"] > 85

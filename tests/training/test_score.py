@@ -14,6 +14,20 @@ def test_offsets_decide_close_calls() -> None:
     assert score.decide(said, np.array([0, 1, 0, 0, 0], np.float32)).tolist() == [1, 2]
 
 
+def test_offsets_take_back_what_drawing_did() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.choice(3, 4000, p=[0.9, 0.05, 0.05]).astype(np.int8)
+    said = np.full((4000, 5), 0.001, np.float32)
+    said[:, :3] = 0.1
+    said[np.arange(4000), labels] = 0.3
+    rare = (labels == 0) & (rng.random(4000) < 0.3)
+    said[rare, 1] = 0.5
+    offsets = score.choose_offsets(labels, said)
+    assert offsets[0] - offsets[1] > 0.5
+    plain = score.count(labels, score.decide(said, np.zeros(5, np.float32)))
+    assert score.quality(score.count(labels, score.decide(said, offsets))) > score.quality(plain)
+
+
 def test_pairs_are_counted_with_missed_and_extra_beats() -> None:
     table = score.count(np.array([0, 1, -1, 2], np.int8), np.array([0, 0, 2, -1], np.int8))
     assert table.sum() == 4
