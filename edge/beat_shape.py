@@ -16,7 +16,9 @@ SHAPE_NAMES = (
     "qrs_share",  # how usual that best one is, 0 to 1
     "p_angle",  # as qrs_angle, over the PR segment
     "t_angle",  # over ST and T
-    "p_usual",  # mean cosine instead of p_angle's, of the beats before: low where there are no P waves
+    "p_angle_last",  # with the beat before: runs of S beats are alike without being like the sinus's
+    "p_steady",  # mean cosine instead of p_angle_last's, of the beats before: low where there are no P waves
+    "p_usual",  # mean cosine instead of p_angle's, of the beats before
     "p_power",  # log of slope power over the PR segment, against that of the QRS
     "p_change",  # against the most usual shape's PR segment
     "t_power",
@@ -87,7 +89,7 @@ class Shapes:
         self._known = np.zeros((_SHAPES + 2, 2 * _SLOPES), np.float32)
         self._counts: list[float] = []
         self._late_count = 0.0
-        self._p_usual = self._p_late_usual = 0.5
+        self._p_steady = self._p_usual = self._p_late_usual = 0.5
         self._p_late_time = 0.0
         self._sizes: tuple[deque[float], deque[float]] = (deque(maxlen=_USUAL), deque(maxlen=_USUAL))
         self._widths: deque[float] = deque(maxlen=_USUAL)
@@ -147,6 +149,8 @@ class Shapes:
             counts[best] / sum(counts) if qrs[best] > _SAME else 0.0,
             _angle(pr[usual]),
             _angle(t[usual]),
+            _angle(pr[_LAST]),
+            self._p_steady,
             self._p_usual,
             p_power - qrs_power,
             p_power - _log_mean(float(np.dot(norm, norm)), _PR),
@@ -158,6 +162,7 @@ class Shapes:
             self._p_late_usual,
             p_time - self._p_late_time,
         ]
+        self._p_steady += _P_RATE * (pr[_LAST] - self._p_steady)
         self._p_usual += _P_RATE * (pr[usual] - self._p_usual)
         self._remember(slope, best, qrs[best])
         if late:

@@ -21,7 +21,7 @@ BINS = 6
 NARROWEST = 0.05
 """Least width of a level, in standard deviations of its feature."""
 
-SHARES = {"": 1.0, "0": 0.3, "1": 0.1, "frequent": 0.3, "runs": 0.5, "fibrillation": 0.3, "fusion": 0.6}
+SHARES = {"": 1.0, "0": 0.3, "1": 0.1, "frequent": 0.15, "runs": 0.25, "fibrillation": 0.15, "fusion": 0.3}
 """How much a record counts, by how it was read; see `training.datasets.LabelledBeats`."""
 
 

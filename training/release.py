@@ -22,6 +22,9 @@ from training.synthesis import synthesize
 from training.teacher import Teacher
 from training.train import Checkpoints, Recipe, Trained
 
+_SYNTHETIC = (0, 1)
+"""Seeds of the patients made of each record."""
+
 Progress = Callable[[str], object]
 Say = Callable[[features.Table], NDArray[np.float32]]
 
@@ -64,7 +67,7 @@ def gather(data: Path, cache: Path, progress: Progress = print) -> Sets:
         for beats in datasets.prepare(folder, records, cache, datasets.ONE_LEAD_TOO):
             if beats.record not in splits.JUDGES[folder.name]:
                 learn.append(beats)
-                learn += [] if beats.variant else synthesize(beats)
+                learn += [] if beats.variant else [made for seed in _SYNTHETIC for made in synthesize(beats, seed)]
             elif not beats.variant:
                 judge.append(beats)
     progress(f"mitdb: beats of {len(splits.DS2)} records to report on")

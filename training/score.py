@@ -19,7 +19,7 @@ F_OFFSET, Q_OFFSET = 0.0, -9.0
 """Offsets of the log probabilities of F, of which the judges have too few to choose it by, and of Q, which is never
 learnt: a beat is called Q for the quality of its signal."""
 
-_SHARES = {"N": 0.896, "S": 0.019, "V": 0.077, "F": 0.008}
+SHARES = {"N": 0.896, "S": 0.019, "V": 0.077, "F": 0.008}
 """Of the beats of DS1."""
 _SCALE = 10_000_000
 _N_GRID, _S_GRID = np.arange(-1.5, 1.51, 0.3), np.arange(-2.4, 0.91, 0.3)
@@ -87,7 +87,7 @@ def quality(table: Table) -> float:
     chosen where every tenth beat is S would call too many S anywhere else.
     """
     weights = np.zeros(len(table))
-    for label, share in _SHARES.items():
+    for label, share in SHARES.items():
         row = CLASSES.index(label)
         weights[row] = share / max(int(table[row].sum()), 1)
     usual = np.round(table * weights[:, None] * _SCALE).astype(np.int64)

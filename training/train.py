@@ -207,6 +207,9 @@ def fit(
     model.compile(k.optimizers.Adam(rate), loss=k.losses.CategoricalCrossentropy())
     for epoch in range(1, recipe.epochs + 1):
         model.fit(*source.draw(), batch_size=recipe.batch, verbose=0)
+        if 2 * epoch <= recipe.epochs:  # what is best so early, while the rate is high, is so by luck
+            progress(f"epoch {epoch}/{recipe.epochs}")
+            continue
         said = predict(model, source.levels, judge)
         offsets = score.choose_offsets(judge.labels, said)
         value = score.quality(score.count(judge.labels, score.decide(said, offsets)))
