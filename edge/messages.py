@@ -224,7 +224,7 @@ class LabelledBeat(Event, frozen=True, kw_only=True, eq=False):
     label : Label
         AAMI class; Q also where the signal was too poor to call.
     score : float
-        The model's probability of `label`, 0 to 1.
+        How often such a label is right, 0 to 1, by the patients the model was judged by; 0 if it was not called.
     rr_ms : float or None
         To the beat before.
     """

@@ -73,7 +73,7 @@ def build(kind: Kind, n_levels: int = len(NAMES) * BINS) -> Any:
 def _cnn(k: Any, beat: Any) -> Any:
     """Four strided convolutions; the dense layer that follows knows where in the beat it looks."""
     h = beat
-    for filters, width in ((16, 7), (24, 5), (24, 3), (24, 3)):
+    for filters, width in ((16, 7), (24, 5), (24, 3), (20, 3)):
         h = k.layers.Conv1D(filters, width, strides=2, padding="same", use_bias=False)(h)
         h = k.layers.BatchNormalization(momentum=0.9)(h)
         h = k.layers.ReLU()(h)

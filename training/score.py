@@ -69,7 +69,7 @@ def choose_offsets(labels: NDArray[np.int8], probabilities: NDArray[np.float32])
 
 
 def _offsets(n: float, s: float) -> NDArray[np.float32]:
-    return np.array([n, s, 0, F_OFFSET, Q_OFFSET], np.float32)
+    return np.array([round(n, 1), round(s, 1), 0, F_OFFSET, Q_OFFSET], np.float32)
 
 
 def count(truth: NDArray[np.int8], said: NDArray[np.int8]) -> Table:

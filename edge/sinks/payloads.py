@@ -122,7 +122,7 @@ class Vitals(_Payload, frozen=True, kw_only=True):
 
 
 class BeatItem(_Payload, frozen=True, kw_only=True):
-    """A beat at its R peak: AAMI class, the model's probability of it, time since the beat before (null: unknown)."""
+    """A beat at its R peak: AAMI class, how often such a label is right, time since the beat before (null: unknown)."""
 
     sample: Count
     time: Time
