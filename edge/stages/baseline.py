@@ -42,7 +42,7 @@ class Baseline:
 
     def extend(self, mv: Floats) -> None:
         """Add samples at 360 Hz."""
-        rest = np.vstack([self._rest, mv])
+        rest = np.concatenate([self._rest, mv])
         n = len(rest) // HOP
         means = rest[: n * HOP].reshape(n, HOP, rest.shape[1]).sum(axis=1) / HOP
         skip = min(max(self._first - self._rest_origin // HOP, 0), n)
@@ -51,8 +51,8 @@ class Baseline:
             self._add(means[skip:])
 
     def _add(self, means: Floats) -> None:
-        rows = np.vstack([self._means, means])
-        self._medians = np.vstack([self._medians, _trailing_median(rows, len(self._means))])
+        rows = np.concatenate([self._means, means])
+        self._medians = np.concatenate([self._medians, _trailing_median(rows, len(self._means))])
         self._means = rows[-(HOPS - 1) :]
 
     def at(self, start: int, stop: int) -> Floats:

@@ -183,8 +183,10 @@ class _Intake:
             known = np.vstack([np.ones(self._n_leads, bool), ~missing])
             rows = np.maximum.accumulate(np.where(known, np.arange(len(mv))[:, None], 0), axis=0)
             mv = np.take_along_axis(mv, rows, axis=0)[1:]
+            self._last = mv[-1].copy()
+            return np.nan_to_num(mv, nan=0.0)
         self._last = mv[-1].copy()
-        return np.nan_to_num(mv, nan=0.0)
+        return mv
 
     def _is_stuck(self, at_end: Flags) -> Flags:
         """Return where the run of samples at an end has become long enough."""
@@ -227,8 +229,8 @@ class _Segment:
 
     def extend(self, mv: Floats, bad: Flags) -> None:
         """Add source samples."""
-        self._source = np.vstack([self._source, mv])
-        self._source_bad = np.vstack([self._source_bad, bad])
+        self._source = np.concatenate([self._source, mv])
+        self._source_bad = np.concatenate([self._source_bad, bad])
 
     def ready(self) -> tuple[int, Floats, Flags]:
         """Return first number, values and bad flags of the clean samples that can be given out."""
@@ -266,7 +268,7 @@ class _Segment:
         mv = self._resampler.take(self._source, self._origin, self._even, stop)
         mv = np.rint(mv * _QUANTUM) / _QUANTUM
         bad = self._resampler.touched(self._source_bad, self._origin, self._even, stop)
-        self._mv, self._bad = np.vstack([self._mv, mv]), np.vstack([self._bad, bad])
+        self._mv, self._bad = np.concatenate([self._mv, mv]), np.concatenate([self._bad, bad])
         self._baseline.extend(mv)
         self._even = stop
         keep = min(self._resampler.span(stop, stop + 1)[0] if self._resampler.half else stop, span[1])
