@@ -12,13 +12,21 @@ from synthetic import MakeRecord, write_record
 
 
 @pytest.fixture(scope="session")
-def keras() -> Any:
+def trees() -> None:
+    """Boosted trees, or a skip that says what is missing."""
+    try:
+        import lightgbm  # noqa: F401
+    except (ImportError, OSError) as error:  # OSError: no OpenMP on this machine
+        pytest.skip(f'needs lightgbm ({error}): pip install "ecg-edge[training]", apt install libgomp1')
+
+
+@pytest.fixture(scope="session")
+def keras(trees: None) -> Any:
     """Legacy Keras, or a skip that names the extra."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tensorflow's own, at import
         pytest.importorskip("tensorflow", reason='needs tensorflow: pip install "ecg-edge[training]"')
         pytest.importorskip("tf_keras", reason='needs tf-keras: pip install "ecg-edge[training]"')
-        pytest.importorskip("lightgbm", reason='needs lightgbm: pip install "ecg-edge[training]"')
         from training import networks
 
         return networks.keras()

@@ -13,8 +13,7 @@ from training import features
 from training.teacher import Teacher
 
 
-def test_a_teacher_knows_what_features_tell_and_leaves_out_what_is_not_there() -> None:
-    pytest.importorskip("lightgbm", reason='needs lightgbm: pip install "ecg-edge[training]"')
+def test_a_teacher_knows_what_features_tell_and_leaves_out_what_is_not_there(trees: None) -> None:
     learn = features.table([make_beats("101", n=600), make_beats("106", n=600, seed=1)])
     judge = features.table([make_beats("114", n=300, seed=2)])
     said = Teacher(learn, seeds=(1,))(judge.features)
