@@ -64,6 +64,10 @@ audit: $(VENV)/.audit
 smoke-arm64: $(VENV)/.test
 	PYTHON=$(BIN)/python benchmarks/smoke_arm64.sh
 
+# What each feature and each kind of synthetic patient is worth; half an hour.
+ablation: $(VENV)/.test
+	$(BIN)/python -m benchmarks.ablation
+
 train: $(VENV)/.test
 	$(BIN)/ecg-train release cnn
 	$(BIN)/ecg-train release lstm
