@@ -1,7 +1,7 @@
 # make demo    the main job, from nothing: environment, installation, five minutes of ECG through everything
 # make test    all that CI runs
 # Long things, by hand: make bench · make train · make durability · make soak · make smoke-arm64
-# How good the models are: make accuracy · make seeds · make mistakes · make same-labels
+# How good the models are, and why: make accuracy · make ablation · make seeds · make mistakes · make same-labels
 # What is known to be unsafe in what is installed: make audit
 
 PYTHON ?= python3
@@ -10,7 +10,7 @@ BIN = $(VENV)/bin
 INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint bench accuracy seeds mistakes same-labels train durability soak audit smoke-arm64 schemas constraints clean
+.PHONY: demo test lint bench accuracy ablation seeds mistakes same-labels train durability soak audit smoke-arm64 schemas constraints clean
 
 demo: $(VENV)/.demo
 	$(BIN)/ecg-edge demo

@@ -19,7 +19,7 @@ from edge.model_card import SCHEMA, Confidence, ModelCard, read_card, write_card
 from training.splits import svdb_unseen
 
 NAMES = ("cnn", "lstm")
-LIMIT_BYTES = {"cnn": 60_000, "lstm": 60_000}
+LIMIT_BYTES = {"cnn": 40_000, "lstm": 60_000}
 
 
 @pytest.fixture(params=NAMES)
