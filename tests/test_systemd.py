@@ -118,7 +118,9 @@ for i in $(seq 150); do systemctl show ecg-edge -p StatusText | grep -q beats &&
 systemctl --no-pager status ecg-edge board probe
 echo ---
 {program} service status; echo "code $?"
-systemctl reload ecg-edge; systemctl show ecg-edge -p ActiveState
+systemctl reload ecg-edge
+for i in $(seq 50); do systemctl show ecg-edge -p ActiveState | grep -qx ActiveState=active && break; sleep 0.2; done
+systemctl show ecg-edge -p ActiveState
 cat /run/probe
 systemctl stop ecg-edge; systemctl show ecg-edge -p Result -p ExecMainStatus -p ActiveState
 systemctl poweroff
