@@ -205,6 +205,8 @@ class Beat(Event, frozen=True, kw_only=True, eq=False):
         Timing and shape features, not normalized.
     usable : bool
         False if quality over the window was too poor to call.
+    noisy : bool
+        True if what is no normal beat in it may as well be noise.
     """
 
     sample: int
@@ -212,6 +214,7 @@ class Beat(Event, frozen=True, kw_only=True, eq=False):
     window: NDArray[np.float32]
     features: NDArray[np.float32]
     usable: bool = True
+    noisy: bool = False
 
 
 class LabelledBeat(Event, frozen=True, kw_only=True, eq=False):

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.beat_features import BEFORE, LEADS, STEP, WINDOW, History, choose_leads, cut
+from edge.beat_noise import Noise
 from edge.messages import FS_HZ, Beat, Event, Gap, LeadState, Message, Quality, RPeak, Samples
 
 WAIT_S = 1.9
@@ -55,6 +56,7 @@ class Beats:
     def reset(self) -> None:
         """Forget everything."""
         self._history = History()
+        self._noise = Noise()
         self._lag = 0
         self._restart(0)
 
@@ -157,8 +159,15 @@ class Beats:
         self._last, self._decided = sample, decided
         window, usable = self._window(sample)
         scaled, features = self._history.describe(window, prev_s, next_s)
-        rr_ms = None if prev_s is None else prev_s * 1000
-        return Beat(sample=sample, rr_ms=rr_ms, window=scaled, features=features, usable=usable, decided=decided)
+        return Beat(
+            sample=sample,
+            rr_ms=None if prev_s is None else prev_s * 1000,
+            window=scaled,
+            features=features,
+            usable=usable,
+            noisy=usable and self._noise.judge(window, features),
+            decided=decided,
+        )
 
     def _window(self, sample: int) -> tuple[NDArray[np.float32], bool]:
         """Cut the window, zero in the leads that cannot be read, and whether any can."""

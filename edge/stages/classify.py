@@ -9,7 +9,11 @@ from edge.messages import Beat, Label, LabelledBeat, Message
 
 
 class Classify:
-    """Stage that labels every `Beat`; a beat that is not usable becomes Q, score 0, without asking the model.
+    """Stage that labels every `Beat`.
+
+    A beat that is not usable becomes Q, score 0, without asking the model; so does a noisy one that the model does not
+    call N. Noise seldom looks like a normal beat and often like a ventricular one, of which the model is as sure as of
+    true ones.
 
     Parameters
     ----------
@@ -36,4 +40,6 @@ class Classify:
         score = 0.0
         if beat.usable:
             label, score = self._model.decide(self._model.predict(beat.window, beat.features))
+            if beat.noisy and label != "N":
+                label, score = "Q", 0.0
         return LabelledBeat(sample=beat.sample, label=label, score=score, rr_ms=beat.rr_ms, decided=beat.decided)

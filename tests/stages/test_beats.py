@@ -62,7 +62,7 @@ def beats_in(messages: Sequence[Message]) -> list[Beat]:
 
 
 def as_bytes(beats: Sequence[Beat]) -> list[tuple[object, ...]]:
-    return [(b.sample, b.rr_ms, b.decided, b.usable, b.window.tobytes(), b.features.tobytes()) for b in beats]
+    return [(b.sample, b.rr_ms, b.decided, b.usable, b.noisy, b.window.tobytes(), b.features.tobytes()) for b in beats]
 
 
 REGULAR = list(range(300, 6000, 288))
@@ -180,6 +180,40 @@ def test_quality_decides_what_is_usable(leads: tuple[LeadState, ...], usable: bo
     readable = [state in ("good", "noisy") for state in leads]
     for beat in beats:
         assert [bool(np.any(beat.window[:, i])) for i in range(2)] == readable
+
+
+def restless(peaks: Sequence[int], start: int, mv: float = 2.0) -> NDArray[np.float32]:
+    """Beats, and from a sample on electrodes that move: slow steps of any size, in both leads."""
+    n = peaks[-1] + 400
+    steps = np.random.default_rng(1).normal(size=(n // 36 + 2, 2))
+    moved = np.stack([np.interp(np.arange(n), np.arange(len(steps)) * 36, column) for column in steps.T], axis=1)
+    moved[:start] = 0
+    return ecg(peaks, n) + (mv * moved).astype(np.float32)
+
+
+def test_beats_are_noisy_while_electrodes_move() -> None:
+    mv = restless(REGULAR, 3000)
+    beats = beats_in(run(mv, peaks_of(REGULAR), [360]))
+    assert not any(beat.noisy for beat in beats if beat.sample < 3000 - AFTER)
+    later = [beat.noisy for beat in beats if beat.sample > 3000]
+    assert sum(later) > 0.8 * len(later)
+    assert all(beat.usable for beat in beats)
+
+
+def test_no_beat_is_noisy_in_leads_that_cannot_be_read() -> None:
+    quality = Quality(start=0, n=6000, leads=("off", "off"), decided=0)
+    beats = beats_in(run(restless(REGULAR, 3000), [quality, *peaks_of(REGULAR)], [360]))
+    assert len(beats) == len(REGULAR)
+    assert not any(beat.usable or beat.noisy for beat in beats)
+
+
+@settings(max_examples=10, deadline=None)
+@given(sizes=st.lists(st.integers(1, 700), min_size=1, max_size=4))
+def test_blocks_do_not_matter_in_noise(sizes: list[int]) -> None:
+    mv = restless(REGULAR, 2000)
+    whole = beats_in(run(mv, peaks_of(REGULAR), [len(mv)]))
+    assert any(beat.noisy for beat in whole)
+    assert as_bytes(beats_in(run(mv, peaks_of(REGULAR), sizes))) == as_bytes(whole)
 
 
 def test_a_lead_filled_in_is_not_looked_at() -> None:

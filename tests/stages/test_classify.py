@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -51,6 +52,18 @@ def test_label_and_score_are_what_the_model_decides(model: BeatModel) -> None:
     (labelled,) = Classify(model).push(beat)
     assert isinstance(labelled, LabelledBeat)
     assert (labelled.label, labelled.score) == model.decide(model.predict(beat.window, beat.features))
+
+
+def test_a_noisy_beat_is_called_normal_or_not_at_all(model: BeatModel, toy_ecg: NDArray[np.float32]) -> None:
+    chain = Chain([Conditioning(360, 1), QrsDetector(1), Beats(("MLII",))])
+    beats = [m for m in chain.push(Samples(start=0, mv=toy_ecg[:18000])) if isinstance(m, Beat)]
+    noisy = [msgspec.structs.replace(beat, noisy=True) for beat in beats]
+    stage = Classify(model)
+    called = [out for beat in beats for out in stage.push(beat) if isinstance(out, LabelledBeat)]
+    careful = [out for beat in noisy for out in stage.push(beat) if isinstance(out, LabelledBeat)]
+    assert {beat.label for beat in called} >= {"N", "V"}
+    for one, other in zip(called, careful, strict=True):
+        assert (other.label, other.score) == ((one.label, one.score) if one.label == "N" else ("Q", 0.0))
 
 
 def test_everything_else_passes(model: BeatModel) -> None:
