@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edge.beat_features import BEFORE, LEADS, NAMES, WINDOW, WINDOW_HZ
-from edge.beat_noise import LEVEL_BEATS, UNLIKE, Noise, level
+from edge.beat_noise import LEVEL_BEATS, UNLIKE, Noise
 
 LIKE, UNLIKE_ALL = UNLIKE / 2, UNLIKE * 2
 
@@ -18,12 +18,12 @@ def complex_(width_s: float = 0.02, size_mv: float = 2.0) -> NDArray[np.float32]
     return np.repeat((size_mv * np.exp(-((time / width_s) ** 2)))[:, None], LEADS, axis=1).astype(np.float32)
 
 
-def moving(mv: float, leads: tuple[int, ...] = (0, 1)) -> NDArray[np.float32]:
-    """A beat in waves of 5 Hz, as large from peak to peak."""
+def moving(mv: float, leads: tuple[int, ...] = (0, 1), hz: float = 9) -> NDArray[np.float32]:
+    """A beat in waves, as large from peak to peak."""
     time = np.arange(WINDOW) / WINDOW_HZ
     window = complex_()
     for lead in leads:
-        window[:, lead] += (mv / 2 * np.sin(2 * np.pi * 5 * time + lead)).astype(np.float32)
+        window[:, lead] += (mv / 2 * np.sin(2 * np.pi * hz * time + lead)).astype(np.float32)
     return window
 
 
@@ -40,15 +40,15 @@ def after_clean(beats: int = 20) -> Noise:
     return noise
 
 
-def test_the_level_is_that_of_the_line_not_of_the_complex() -> None:
-    assert level(complex_(size_mv=5)) == pytest.approx([0, 0], abs=0.01)
-    quiet, loud = level(moving(0.3, leads=(1,)))
-    assert quiet < 0.01
-    assert 0.1 < loud < 0.3
+@pytest.mark.parametrize("size_mv", [-9, 0.2, 9])
+def test_complexes_on_a_quiet_line_are_not_noisy_however_unlike(size_mv: float) -> None:
+    noise = Noise()
+    assert not any(noise.judge(complex_(size_mv=size_mv), features(UNLIKE_ALL)) for _ in range(3 * LEVEL_BEATS))
 
 
-def test_levels_are_in_mv() -> None:
-    np.testing.assert_allclose(level(moving(1) * np.float32(3)), np.multiply(3, level(moving(1))), rtol=1e-5)
+def test_small_noise_is_none() -> None:
+    noise = Noise()
+    assert not any(noise.judge(moving(0.2), features(UNLIKE_ALL)) for _ in range(3 * LEVEL_BEATS))
 
 
 def test_a_ventricular_beat_of_a_new_shape_is_not_noisy() -> None:
@@ -64,6 +64,12 @@ def test_a_run_of_one_shape_is_not_noise_however_large() -> None:
     noise = after_clean()
     noise.judge(moving(4), features(UNLIKE_ALL))
     assert not any(noise.judge(moving(4), features(LIKE)) for _ in range(3 * LEVEL_BEATS))
+
+
+def test_flutter_is_smooth_and_not_noise() -> None:
+    """No wave is like the other, but the line moves slowly."""
+    noise = after_clean()
+    assert not any(noise.judge(moving(3, (0,), hz=4), features(UNLIKE_ALL)) for _ in range(3 * LEVEL_BEATS))
 
 
 @pytest.mark.parametrize("leads", [(0,), (1,)])
