@@ -73,10 +73,12 @@ def agreement(first: Labels, second: Labels) -> Agreement:
 def as_trained(model: BeatModel, beats: LabelledBeats) -> Labels:
     """Return what a model makes of windows and features as training has them."""
     stage, labels = Classify(model), Labels()
-    for sample, window, features, usable in zip(
-        beats.samples.tolist(), beats.windows, beats.features, beats.usable.tolist(), strict=True
+    for sample, window, features, usable, noisy in zip(
+        beats.samples.tolist(), beats.windows, beats.features, beats.usable.tolist(), beats.noisy.tolist(), strict=True
     ):
-        beat = Beat(sample=sample, rr_ms=None, window=window, features=features, usable=usable, decided=sample)
+        beat = Beat(
+            sample=sample, rr_ms=None, window=window, features=features, usable=usable, noisy=noisy, decided=sample
+        )
         labels |= {out.sample: out.label for out in stage.push(beat) if isinstance(out, LabelledBeat)}
     return labels
 
@@ -134,14 +136,12 @@ def lossless(model: BeatModel, record: Path, speed: float = SPEED) -> tuple[Labe
 
 def floating(weights: Path, kind: str) -> Callable[[LabelledBeats], Labels]:
     """Return what the float network of a folder of weights makes of beats."""
-    from training import features, release, train  # noqa: PLC0415  (of tensorflow)
+    from training import release, train  # noqa: PLC0415  (of tensorflow)
 
     trained = train.Checkpoints(weights, kind).load(kind)  # type: ignore[arg-type]
 
     def label(beats: LabelledBeats) -> Labels:
-        said = np.asarray(release._float(trained, features.everything(beats)))
-        numbers = np.full(len(beats.samples), CLASSES.index("Q"))
-        numbers[beats.usable] = said.argmax(axis=1) if said.ndim > 1 else said
+        numbers = release.labels_of(beats, lambda table: release.weigh_float(trained, table))
         return {at: CLASSES[number] for at, number in zip(beats.samples.tolist(), numbers.tolist(), strict=True)}
 
     return label

@@ -34,6 +34,7 @@ def make_beats(
         labels=labels,
         samples=np.arange(1, n + 1, dtype=np.int64) * 300,
         usable=np.ones(n, bool),
+        noisy=np.zeros(n, bool),
         missed=np.zeros(5, np.int64),
     )
 

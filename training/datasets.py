@@ -58,7 +58,7 @@ class LabelledBeats:
         Numbers of `CLASSES`; -1 for a detection that no annotated beat answers to.
     samples : int64 array, shape (n,)
         R peaks at `FS_HZ`.
-    usable : bool array, shape (n,)
+    usable, noisy : bool array, shape (n,)
         As in `edge.messages.Beat`.
     missed : int64 array, shape (len(CLASSES),)
         Annotated beats that were not detected, by class.
@@ -72,6 +72,7 @@ class LabelledBeats:
     labels: NDArray[np.int8]
     samples: NDArray[np.int64]
     usable: NDArray[np.bool_]
+    noisy: NDArray[np.bool_]
     missed: NDArray[np.int64]
 
 
@@ -155,6 +156,7 @@ def read_beats(
         labels=labels,
         samples=samples,
         usable=np.array([beat.usable for beat in beats], np.bool_),
+        noisy=np.array([beat.noisy for beat in beats], np.bool_),
         missed=missed,
     )
 

@@ -143,8 +143,8 @@ def publish(
     draft = cards.make_card(trained, content, records, {}, seed=seed, because=because)
     with BeatModel(draft, content) as model:
         said: dict[str, Say] = {
-            "float": lambda table: _float(trained, table),
-            "int8": lambda table: _int8(model, table),
+            "float": lambda table: weigh_float(trained, table),
+            "int8": lambda table: weigh_int8(model, table),
         }
         judged = {name: say(sets.judge) for name, say in said.items()}
         metrics = {
@@ -197,21 +197,29 @@ def _figures(labels: datasets.Labels, weighed: NDArray[np.float32]) -> dict[str,
     return score.figures(score.count(labels, np.asarray(weighed.argmax(axis=1), np.int8)))
 
 
-def _float(trained: Trained, data: features.Table) -> NDArray[np.float32]:
+def weigh_float(trained: Trained, data: features.Table) -> NDArray[np.float32]:
+    """Return the float network's weighed log probabilities, see `training.score.weigh`."""
     return score.weigh(train.predict(trained.model, trained.levels, data), trained.offsets)
 
 
-def _int8(model: BeatModel, data: features.Table) -> NDArray[np.float32]:
+def weigh_int8(model: BeatModel, data: features.Table) -> NDArray[np.float32]:
+    """Return those of the int8 model, beat by beat as on the device."""
     said = [model.predict(window, row) for window, row in zip(data.windows, data.features, strict=True)]
     return score.weigh(np.stack(said), np.array(model.card.offsets, np.float32))
 
 
+def labels_of(beats: LabelledBeats, say: Say) -> datasets.Labels:
+    """Return what is called of a record's beats: Q those that cannot be used, or are noisy and not called N."""
+    said = np.full(len(beats.labels), datasets.CLASSES.index("Q"), np.int8)
+    said[beats.usable] = say(features.everything(beats)).argmax(axis=1)
+    said[beats.noisy & (said != datasets.CLASSES.index("N"))] = datasets.CLASSES.index("Q")
+    return said
+
+
 def _test(records: Iterable[LabelledBeats], say: Say) -> Confusion:
-    """Count what a model makes of every detected beat, with missed, extra and unusable ones."""
+    """Count what a model makes of every detected beat, with missed and extra ones."""
     total = np.zeros((6, 6), np.int64)
     for beats in records:
-        said = np.full(len(beats.labels), datasets.CLASSES.index("Q"), np.int8)
-        said[beats.usable] = say(features.everything(beats)).argmax(axis=1)
-        total += score.count(beats.labels, said)
+        total += score.count(beats.labels, labels_of(beats, say))
         total[:5, 5] += beats.missed
     return total

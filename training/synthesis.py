@@ -161,6 +161,7 @@ def _described(beats: LabelledBeats, kind: str, drawn: _Drawn) -> LabelledBeats:
         labels=drawn.labels,
         samples=np.cumsum(np.round(drawn.rr_s * FS_HZ)).astype(np.int64),
         usable=np.ones(len(intervals), np.bool_),
+        noisy=np.zeros(len(intervals), np.bool_),
         missed=np.zeros_like(beats.missed),
     )
 
