@@ -27,8 +27,8 @@ DOMINANT = "232"
 """Three quarters of the S beats of DS2 are this record's."""
 
 LEAST_SCORE = 0.7
-"""Score that a V beat needs at the operating point reported: the highest of the curves that costs less than one point of V
-sensitivity on DS1."""
+"""Score that a V beat needs at the operating point reported: the highest of the curves that costs less than one
+point of V sensitivity on DS1."""
 
 QUICK_SVDB = 2
 

@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,24 @@ def ecg_edge(tmp_path: Path) -> Run:
         )
 
     return run
+
+
+@contextmanager
+def started(*arguments: str | Path, command: Sequence[str] = COMMAND, **env: str) -> Iterator[subprocess.Popen[str]]:
+    """Run the command beside the test; it is killed in the end if it has not ended by itself."""
+    process = subprocess.Popen(
+        [*command, *map(str, arguments)],
+        cwd=REPO,
+        env=environment(**env),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def write_record(folder: Path, name: str, mv: NDArray[np.float32], fs_hz: float = 360) -> Path:

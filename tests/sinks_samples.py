@@ -6,12 +6,28 @@ from datetime import datetime, timedelta, timezone
 
 import numpy as np
 
-from edge.messages import Alert, Episode, LabelledBeat, Stream, Strip, Vitals
+from edge.messages import Alert, Episode, LabelledBeat, Message, Stream, Strip, Vitals
 from edge.sinks.payloads import ModelInfo
 
 START = datetime(2026, 3, 1, 8, 0, tzinfo=timezone(timedelta(hours=1)))
 MODEL = ModelInfo(name="cnn", sha256="ab" * 32)
 STREAM = Stream(name="208", fs_hz=360.0, leads=("MLII", "V1"), start_time=START)
+
+
+class Keeping:
+    """A sink that keeps what it is given."""
+
+    where = ""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+
+    def open(self, stream: Stream) -> None: ...
+
+    def write(self, message: Message) -> None:
+        self.messages.append(message)
+
+    def close(self, reason: str) -> None: ...
 
 
 def an_alert(**changes: object) -> Alert:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from broker import Listener
-from command import REPO, environment
+from command import started
 from numpy.typing import NDArray
 from serial_bench import running
 
@@ -67,19 +67,9 @@ def service(port: Path, url: str, clock: Clock, folder: Path) -> Iterator[subpro
     config = folder / "edge.toml"
     # A rhythm that comes and goes, so that there are alerts all the time.
     config.write_text(f'[sensor]\nport = "{port}"\n[mqtt]\nurl = "{url}"\n[rhythm]\ntachycardia_bpm = 95\n')
-    process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, "run", "--config", str(config), "--json"],
-        cwd=REPO,
-        env=environment(**clock.environment),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
+    program = [sys.executable, "-c", PROGRAM]
+    with started("run", "--config", config, "--json", command=program, **clock.environment) as process:
         yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def test_a_clock_set_by_a_day_moves_times_and_nothing_else(

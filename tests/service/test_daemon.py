@@ -17,6 +17,7 @@ import pytest
 from broker import Listener, Mosquitto
 from numpy.typing import NDArray
 from service_manager import Manager, service
+from sinks_samples import Keeping
 from small_disk import small_disk
 
 import edge.inference
@@ -139,28 +140,14 @@ def test_sighup_takes_up_rules_and_refuses_nonsense(manager: Manager, board: Pat
     assert b'"tachycardia"' in alerts.read_bytes()
 
 
-class Notebook:
-    where = ""
-
-    def __init__(self) -> None:
-        self.messages: list[Message] = []
-
-    def open(self, stream: Stream) -> None: ...
-
-    def write(self, message: Message) -> None:
-        self.messages.append(message)
-
-    def close(self, reason: str) -> None: ...
-
-
 @pytest.mark.parametrize("fs_hz", [360.0, 250.0])
 def test_other_rules_midway_keep_numbers_and_counts(
     model: BeatModel, toy_ecg: NDArray[np.float32], fs_hz: float
 ) -> None:
     stream = Stream(name="bed-3", fs_hz=fs_hz, leads=("MLII",), start_time=datetime.now(UTC))
-    found: list[Notebook] = []
+    found: list[Keeping] = []
     for change_at in (None, 36_000):
-        notebook = Notebook()
+        notebook = Keeping()
         fanout = Fanout([notebook], report=lambda error: None)
         fanout.open(stream)
         watch = Watch(stream, model, Config(), fanout)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import wfdb
 from broker import Listener
-from command import COMMAND, Run, environment
+from command import Run, started
 from numpy.typing import NDArray
 from serial_bench import running
 from small_disk import small_disk
@@ -43,18 +43,8 @@ def watching(port: Path, state: Path, *arguments: str) -> Iterator[subprocess.Po
     """A service that records, a minute a segment."""
     config = port.parent / "edge.toml"
     config.write_text(f'[device]\nid = "bed-3"\n[sensor]\nport = "{port}"\nwait = true\n[recorder]\nsegment_min = 1\n')
-    process = subprocess.Popen(
-        [*COMMAND, "run", "--config", str(config), *arguments],
-        env=environment(STATE_DIRECTORY=str(state)),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
+    with started("run", "--config", config, *arguments, STATE_DIRECTORY=str(state)) as process:
         yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def wait_for(folder: Path, finished: int) -> None:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import jsonschema
@@ -14,7 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 from broker import Listener
-from command import COMMAND, environment
+from command import started
 from numpy.typing import NDArray
 from serial_bench import running
 
@@ -36,7 +33,7 @@ def test_states_of_a_board_at_the_broker(mv: NDArray[np.float32], tmp_path: Path
     board, line = NativeBoard(mv, FS_HZ, ("MLII",)), Pty(link)
     with (
         running(board, line, torments=Torments(unplug_every_s=3.0, unplugged_s=0.7)),
-        command("run", "--port", str(link), "--mqtt", listener.url) as process,
+        started("run", "--port", str(link), "--mqtt", listener.url) as process,
     ):
         listener.wait_for(lambda: "degraded" in listener.states())
         listener.wait_for(lambda: listener.states()[-1] == "online")
@@ -56,7 +53,7 @@ def test_states_of_a_board_at_the_broker(mv: NDArray[np.float32], tmp_path: Path
 
 
 def test_no_board_is_said_at_the_broker_too(listener: Listener) -> None:
-    with command("run", "--port", "/dev/ttyNONE", "--mqtt", listener.url) as process:
+    with started("run", "--port", "/dev/ttyNONE", "--mqtt", listener.url) as process:
         _, err = process.communicate(timeout=20)
     assert process.returncode == 1
     assert "/dev/ttyNONE: no such port: plug the board in" in err
@@ -67,27 +64,11 @@ def test_no_board_is_said_at_the_broker_too(listener: Listener) -> None:
     assert (status["reason"], status["source"]) == ("no such port", None)
 
 
-@contextmanager
-def command(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [*COMMAND, *arguments],
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
 def test_emulate_run_and_ctrl_c(toy_record: Path, tmp_path: Path) -> None:
     config, alerts, link = tmp_path / "edge.toml", tmp_path / "alerts.jsonl", tmp_path / "tty"
     config.write_text(f'[device]\nid = "bed-3"\n[sensor]\nport = "{link}"\nformat = "native"\nwait = true\n')
-    with command("run", "--config", str(config), "--alerts", str(alerts), "--json") as run:
-        with command("emulate", str(toy_record), "--link", str(link), "--wait", "--speed", "60") as board:
+    with started("run", "--config", str(config), "--alerts", str(alerts), "--json") as run:
+        with started("emulate", str(toy_record), "--link", str(link), "--wait", "--speed", "60") as board:
             out, err = board.communicate(timeout=60)
             assert board.returncode == 0, err
             assert out.startswith("/dev/pts/")
@@ -106,7 +87,7 @@ def test_emulate_run_and_ctrl_c(toy_record: Path, tmp_path: Path) -> None:
 def test_devices_says_what_a_board_sends(mv: NDArray[np.float32]) -> None:
     line, silent = Pty(), Pty()
     asked = (line.path, silent.path, "/dev/ttyNONE", "--json")
-    with running(NativeBoard(mv, FS_HZ, ("MLII",)), line), command("devices", *asked) as process:
+    with running(NativeBoard(mv, FS_HZ, ("MLII",)), line), started("devices", *asked) as process:
         out, err = process.communicate(timeout=30)
     silent.close()
     assert process.returncode == 0, err
@@ -125,7 +106,7 @@ def test_devices_says_what_a_board_sends(mv: NDArray[np.float32]) -> None:
     ],
 )
 def test_what_cannot_be_meant_is_refused(arguments: list[str], said: str) -> None:
-    with command(*arguments) as process:
+    with started(*arguments) as process:
         _, err = process.communicate(timeout=20)
     assert process.returncode == 2
     assert said in err
@@ -134,7 +115,7 @@ def test_what_cannot_be_meant_is_refused(arguments: list[str], said: str) -> Non
 def test_an_unknown_key_is_named(tmp_path: Path) -> None:
     config = tmp_path / "edge.toml"
     config.write_text("[sensor]\nbuad = 9600\n")
-    with command("run", "--config", str(config)) as process:
+    with started("run", "--config", str(config)) as process:
         _, err = process.communicate(timeout=20)
     assert process.returncode == 2
     assert "sensor.buad: no such key" in err

@@ -18,7 +18,7 @@ import wfdb
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from sinks_samples import an_alert, beat, episode
+from sinks_samples import Keeping, an_alert, beat, episode
 from small_disk import small_disk
 
 from edge.errors import SinkError
@@ -398,27 +398,11 @@ def test_one_process_records_into_a_folder(tmp_path: Path) -> None:
     assert len(segments(tmp_path)) == 1
 
 
-class Everything:
-    """A sink that keeps what it is given."""
-
-    where = ""
-
-    def __init__(self) -> None:
-        self.messages: list[Message] = []
-
-    def open(self, stream: Stream) -> None: ...
-
-    def write(self, message: Message) -> None:
-        self.messages.append(message)
-
-    def close(self, reason: str) -> None: ...
-
-
 def interrupted(
     recorder: Recorder, disturb: Callable[[], object], mend: Callable[[], object], mend_at: int = 40_000
 ) -> tuple[list[str], int]:
     """Record ten minutes, of which the middle ones are disturbed; return what was said and what others were given."""
-    said, other = list[str](), Everything()
+    said, other = list[str](), Keeping()
     fanout = Fanout([recorder, other], report=lambda error: said.append(str(error)))
     fanout.open(STREAM)
     mv = signal(60_000)
