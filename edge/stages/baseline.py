@@ -12,6 +12,9 @@ HOP = 12
 HOPS = 19
 """Means in the running median: 0.63 s, longer than twice a QRS and T wave."""
 
+_FEW = 8
+"""Medians up to which sorting for each is cheaper than the filter's start, as in small blocks live."""
+
 Floats = NDArray[np.float64]
 
 
@@ -71,7 +74,10 @@ def _trailing_median(rows: Floats, n_known: int) -> Floats:
     """Return for each row after the first `n_known` the median of it and up to ``HOPS - 1`` rows before it."""
     growing = min(max(HOPS - 1 - n_known, 0), len(rows) - n_known)
     out = [np.median(rows[: n_known + i + 1], axis=0)[None] for i in range(growing)]
-    if len(rows) - n_known > growing:
-        first = n_known + growing - (HOPS - 1)
+    left = len(rows) - n_known - growing
+    first = n_known + growing - (HOPS - 1)
+    if left > _FEW:
         out.append(median_filter(rows[first:], size=(HOPS, 1), origin=(HOPS // 2, 0))[HOPS - 1 :])
-    return np.vstack(out)
+    else:
+        out += [np.sort(rows[first + i : first + i + HOPS], axis=0)[HOPS // 2][None] for i in range(left)]
+    return np.concatenate(out)

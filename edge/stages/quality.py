@@ -99,6 +99,8 @@ class SignalQuality:
         edges = [self._start]
         while (edge := self._second_after(edges[-1])) <= samples.end:
             edges.append(edge)
+        if len(edges) == 1:
+            return out
         out += self._judge(edges)
         self._held = self._held[edges[-1] - self._start :]
         self._start = edges[-1]
