@@ -160,13 +160,15 @@ def machine(tmp_path: Path) -> Iterator[Path]:
         yield root
 
 
-def interpreter() -> str:
-    """This interpreter, or the system's of the same version, where a service can see it."""
-    for path in (sys.executable, "/usr/bin/python3"):
-        if not any(Path(path).resolve().is_relative_to(hidden) for hidden in HIDDEN):
-            code = f"import sys; print(sys.version_info[:2] == {sys.version_info[:2]})"
-            if subprocess.run([path, "-c", code], capture_output=True, text=True, check=False).stdout == "True\n":
-                return path
+def interpreter(machine: Path) -> str:
+    """This interpreter, or the system's of the same version, where a service in the container can see it."""
+    for path in (Path(sys.executable).resolve(), Path("/usr/bin/python3").resolve()):
+        if any(path.is_relative_to(hidden) for hidden in HIDDEN):
+            continue
+        code = f"import sys; print(sys.version_info[:2] == {sys.version_info[:2]})"
+        command = ["chroot", machine, path, "-I", "-c", code]
+        if subprocess.run(command, capture_output=True, text=True, check=False).stdout == "True\n":
+            return str(path)
     pytest.skip(f"needs a Python where a service can see it, not {sys.executable}")
 
 
@@ -177,7 +179,7 @@ def put_program(machine: Path) -> str:
         shutil.copytree(REPO / name, lib / name)
     program = machine / PROGRAM.relative_to("/")
     program.parent.mkdir()
-    python = interpreter()
+    python = interpreter(machine)
     program.write_text(f'#!/bin/sh\nPYTHONPATH=/opt/ecg-edge/lib:{PACKAGES} exec {python} -m edge.cli "$@"\n')
     program.chmod(0o755)
     return python

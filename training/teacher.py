@@ -49,6 +49,7 @@ class Teacher:
 
 def _model(seed: int) -> Any:
     try:
+        import sklearn  # noqa: F401, PLC0415 - lightgbm's classifier needs it, and says so only when it is made
         from lightgbm import LGBMClassifier  # noqa: PLC0415 - only training has it
     except (ImportError, OSError) as error:  # OSError: the system lacks OpenMP
         fix = 'pip install "ecg-edge[training]"; on Debian also apt install libgomp1'

@@ -16,6 +16,7 @@ def trees() -> None:
     """Boosted trees, or a skip that says what is missing."""
     try:
         import lightgbm  # noqa: F401
+        import sklearn  # noqa: F401
     except (ImportError, OSError) as error:  # OSError: no OpenMP on this machine
         pytest.skip(f'needs lightgbm ({error}): pip install "ecg-edge[training]", apt install libgomp1')
 
