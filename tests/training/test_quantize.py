@@ -36,5 +36,5 @@ def test_int8_agrees_with_float(tmp_path: Path, keras: Any, kind: Any) -> None:
     with BeatModel(card, content) as model:
         rows = zip(judge.windows, judge.features, strict=True)
         quantized = np.stack([model.predict(window, row) for window, row in rows])
-    assert (said.argmax(axis=1) == quantized.argmax(axis=1)).mean() > 0.97
-    assert np.abs(said - quantized).mean() < 0.03
+    assert (said.argmax(axis=1) == quantized.argmax(axis=1)).mean() > 0.93
+    assert np.abs(said - quantized).mean() < 0.05
