@@ -166,7 +166,10 @@ def interpreter(machine: Path) -> str:
         if any(path.is_relative_to(hidden) for hidden in HIDDEN):
             continue
         code = f"import sys; print(sys.version_info[:2] == {sys.version_info[:2]})"
-        command = ["chroot", machine, path, "-I", "-c", code]
+        chroot = next(
+            found for found in ("/usr/sbin/chroot", "/usr/bin/chroot", "/sbin/chroot") if Path(found).exists()
+        )
+        command = [chroot, machine, path, "-I", "-c", code]
         if subprocess.run(command, capture_output=True, text=True, check=False).stdout == "True\n":
             return str(path)
     pytest.skip(f"needs a Python where a service can see it, not {sys.executable}")
