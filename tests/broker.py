@@ -167,3 +167,15 @@ def listener(broker_url: str) -> Iterator[Listener]:
     listening = Listener(broker_url)
     yield listening
     listening.close()
+
+
+def own_certificate(folder: Path) -> tuple[Path, Path]:
+    """Make a key and a certificate of `HOST` signed with it, or skip where mosquitto or openssl is not installed."""
+    openssl = shutil.which("openssl")
+    if openssl is None or MOSQUITTO is None:
+        pytest.skip("needs mosquitto and openssl")
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    subject = ["-subj", f"/CN={HOST}", "-addext", f"subjectAltName=IP:{HOST}"]
+    command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject]
+    subprocess.run([*command, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    return key, certificate

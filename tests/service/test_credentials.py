@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
-from broker import HOST, MOSQUITTO, Mosquitto
+from broker import HOST, Mosquitto, own_certificate
 
 from edge.config import Mqtt
 from edge.errors import ConfigError, SinkError
@@ -76,13 +74,7 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # paho leaves the refused socket open
 def test_a_broker_that_asks_for_a_certificate_gets_it(tmp_path: Path) -> None:
-    openssl = shutil.which("openssl")
-    if openssl is None or MOSQUITTO is None:
-        pytest.skip("needs mosquitto and openssl")
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    subject = ["-subj", f"/CN={HOST}", "-addext", f"subjectAltName=IP:{HOST}"]
-    command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject]
-    subprocess.run([*command, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    key, certificate = own_certificate(tmp_path)
     files = f"certfile {certificate}\nkeyfile {key}\ncafile {certificate}"
     settings = f"allow_anonymous true\n{files}\nrequire_certificate true"
     with Mosquitto(tmp_path, settings).running() as broker:

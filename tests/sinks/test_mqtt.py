@@ -14,7 +14,7 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
-from broker import HOST, MOSQUITTO, Listener, Mosquitto, free_port
+from broker import HOST, MOSQUITTO, Listener, Mosquitto, free_port, own_certificate
 from command import REPO
 from msgspec.structs import replace
 from sinks_samples import MODEL, STREAM, a_second, an_alert, beat
@@ -264,13 +264,7 @@ def test_what_the_access_list_forbids_does_not_count_as_delivered(tmp_path: Path
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # paho leaves the refused socket open
 def test_tls_checks_the_certificate(tmp_path: Path) -> None:
-    openssl = shutil.which("openssl")
-    if openssl is None or MOSQUITTO is None:
-        pytest.skip("needs mosquitto and openssl")
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    subject = ["-subj", f"/CN={HOST}", "-addext", f"subjectAltName=IP:{HOST}"]
-    command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject]
-    subprocess.run([*command, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    key, certificate = own_certificate(tmp_path)
     settings = f"allow_anonymous true\ncertfile {certificate}\nkeyfile {key}"
     plain = Mosquitto(tmp_path, settings)
     with plain.running() as broker:
