@@ -69,10 +69,9 @@ def tensors(content: bytes) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
     ModelError
         If it cannot be run.
     """
-    built = _build("file", content)
     inputs, outputs = (
-        tuple(Tensor(name=tensor["name"], shape=_shape(tensor), dtype=_dtype(tensor)) for tensor in details)
-        for details in (built.get_input_details(), built.get_output_details())
+        tuple(Tensor(name=name, shape=_shape(tensor), dtype=_dtype(tensor)) for name, tensor in details.items())
+        for details in _signature("file", _build("file", content))
     )
     return inputs, outputs
 
@@ -100,8 +99,7 @@ class BeatModel:
         _check_file(card, content)
         _check_beats(card)
         self._interpreter: Any = _build(card.name, content)
-        inputs = {tensor["name"]: tensor for tensor in self._interpreter.get_input_details()}
-        outputs = {tensor["name"]: tensor for tensor in self._interpreter.get_output_details()}
+        inputs, outputs = _signature(card.name, self._interpreter)
         self._beat = _Port(card.name, card.beat, inputs)
         self._context = _Port(card.name, card.context, inputs)
         self._output = _Port(card.name, card.output, outputs)
@@ -293,6 +291,18 @@ def _build(name: str, content: bytes) -> Any:
             name, f"{package} cannot run it ({error})", "reinstall ecg-edge and its dependencies"
         ) from None
     return built
+
+
+def _signature(name: str, built: Any) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
+    """Return the tensors of inputs and outputs by their names in the model's signature.
+
+    The tensors' own names will not do: of the same file some versions of the runtime tell others.
+    """
+    try:
+        runner = built.get_signature_runner()
+    except ValueError as error:
+        raise ModelError(name, f"has no signature that names its inputs ({error})", "convert it with one") from None
+    return runner.get_input_details(), runner.get_output_details()
 
 
 @contextmanager

@@ -20,7 +20,7 @@ class Tensor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     Attributes
     ----------
     name : str
-        As the `.tflite` file has it.
+        As the signature of the `.tflite` file has it.
     shape : tuple of int
         Including the batch of one.
     dtype : str
