@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,16 +18,16 @@ from numpy.typing import NDArray
 from edge.beat_features import NAMES
 from training import datasets, features, score, splits
 from training.datasets import CLASSES, LabelledBeats
-from training.features import Table
+from training.features import RHYTHM, Table
 from training.synthesis import synthesize
-from training.teacher import Teacher
+from training.teacher import cross_validate
 
 RESULTS = Path(__file__).parent / "results" / "ablation.md"
 FOLDS = 5
 MAJORITY = ("svdb/841", "svdb/865", "svdb/881")
 """Patients with a rhythm of S beats for much of the time."""
 
-KINDS = ("frequent", "runs", "fibrillation", "fusion")
+KINDS = ("frequent", "runs", "fibrillation", "uneven", "fusion")
 GROUPS: dict[str, Callable[[str], bool]] = {
     "late beats as the norm": lambda name: "late" in name and name != "lateness",
     "P wave against the beat before": lambda name: name in ("p_angle_last", "p_steady"),
@@ -39,7 +38,7 @@ GROUPS: dict[str, Callable[[str], bool]] = {
     "T wave, steepness, lateness": lambda name: name in ("t_lean", "lateness") or name.startswith("steepest"),
 }
 
-Row = tuple[str, NDArray[np.bool_], NDArray[np.bool_]]
+Row = tuple[str, NDArray[np.bool_], NDArray[np.bool_], NDArray[np.int64]]
 
 
 def main() -> None:
@@ -53,8 +52,8 @@ def main() -> None:
         "| | S, all | S, DS1 | S, svdb | S, mostly S | V, all | V, DS1 | F, DS1 |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for name, keep, columns in rows(table):
-        lines.append(f"| {name} | " + " | ".join(f"{value:.1f}" for value in judge(table, keep, columns)) + " |")
+    for name, *kept in rows(table):
+        lines.append(f"| {name} | " + " | ".join(f"{value:.1f}" for value in judge(table, *kept)) + " |")
         print(lines[-1], flush=True)
     RESULTS.write_text("# Average precision of the trees, %, cross-validated\n\n" + "\n".join(lines) + "\n")
 
@@ -74,31 +73,28 @@ def gather(data: Path, cache: Path) -> tuple[Table, NDArray[np.str_]]:
 
 
 def rows(table: tuple[Table, NDArray[np.str_]]) -> list[Row]:
-    """Return name, beats to keep and features to keep of each row."""
+    """Return name, beats to keep, features to keep and those that S is told by of each row."""
     _, made = table
-    every, names = np.ones(len(made), np.bool_), np.array(NAMES)
-    out: list[Row] = [("everything", every, np.ones(len(names), np.bool_))]
-    out.append(("no synthetic patients", made == "real", out[0][2]))
-    out += [(f"without {kind}", made != kind, out[0][2]) for kind in KINDS]
+    every, columns, names = np.ones(len(made), np.bool_), np.ones(len(NAMES), np.bool_), np.array(NAMES)
+    out: list[Row] = [("everything", every, columns, RHYTHM)]
+    out.append(("S told from N by QRS and T wave as well", every, columns, np.arange(len(names))))
+    out.append(("no synthetic patients", made == "real", columns, RHYTHM))
+    out += [(f"without {kind}", made != kind, columns, RHYTHM) for kind in KINDS]
     for group, chosen in GROUPS.items():
-        out.append((f"without {group}", every, np.array([not chosen(name) for name in names])))
+        out.append((f"without {group}", every, np.array([not chosen(name) for name in names]), RHYTHM))
     return out
 
 
 def judge(
-    table: tuple[Table, NDArray[np.str_]], keep: NDArray[np.bool_], columns: NDArray[np.bool_]
+    table: tuple[Table, NDArray[np.str_]],
+    keep: NDArray[np.bool_],
+    columns: NDArray[np.bool_],
+    told_by: NDArray[np.int64],
 ) -> Sequence[float]:
     """Return the average precisions of the columns, in percent."""
-    data, made = table
-    folds = {name: i for i, fold in enumerate(splits.folds(sorted(set(data.records.tolist())), FOLDS)) for name in fold}
-    fold = np.array([folds[name] for name in data.records.tolist()])
-    said = np.zeros((len(data), len(CLASSES)), np.float32)
-    for number in range(FOLDS):
-        teacher = Teacher(_take(data, keep & (fold != number), columns), seeds=(1,))
-        mine = (fold == number) & (made == "real")
-        said[mine] = teacher(data.features[mine][:, columns])
-    real = made == "real"
-    labels, records, said = data.labels[real], data.records[real], said[real]
+    data, _ = table
+    real, said = cross_validate(data, FOLDS, keep, np.flatnonzero(columns), told_by)
+    labels, records = data.labels[real], data.records[real]
     ds1 = np.char.startswith(records, "mitdb")
     most = np.isin(records, MAJORITY)
     asked = (("S", ds1 | ~ds1), ("S", ds1), ("S", ~ds1 & ~most), ("S", most), ("V", ds1 | ~ds1), ("V", ds1), ("F", ds1))
@@ -114,18 +110,6 @@ def average_precision(labels: NDArray[np.int8], said: NDArray[np.float32], numbe
     right = labels[order] == number
     precision = np.cumsum(weights * right) / np.cumsum(weights)
     return float(precision[right].mean())
-
-
-def _take(data: Table, keep: NDArray[np.bool_], columns: NDArray[np.bool_]) -> Table:
-    return replace(
-        data,
-        windows=data.windows[keep],
-        features=data.features[keep][:, columns],
-        labels=data.labels[keep],
-        cells=data.cells[keep],
-        records=data.records[keep],
-        shares=data.shares[keep],
-    )
 
 
 if __name__ == "__main__":

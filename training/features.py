@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.beat_features import NAMES
+from edge.beat_timing import TIMING_NAMES
 from training.datasets import CLASSES, LabelledBeats
 
 _MEASURED = 60_000
@@ -18,10 +20,15 @@ peak to peak, and a P wave is a tenth of that."""
 BINS = 6
 """Levels a feature."""
 
+RHYTHM = np.flatnonzero([name in TIMING_NAMES or name.startswith(("p_", "tp_")) for name in NAMES])
+"""Features of timing and P wave: all but those of QRS complex and T wave."""
+
 NARROWEST = 0.05
 """Least width of a level, in standard deviations of its feature."""
 
-SHARES = {"": 1.0, "0": 0.3, "1": 0.1, "frequent": 0.15, "runs": 0.25, "fibrillation": 0.15, "fusion": 0.3}
+SHARES = {
+    "": 1.0, "0": 0.3, "1": 0.1, "frequent": 0.15, "runs": 0.25, "fibrillation": 0.45, "uneven": 0.15, "fusion": 0.3,
+}  # fmt: skip
 """How much a record counts, by how it was read; see `training.datasets.LabelledBeats`."""
 
 
@@ -91,6 +98,18 @@ def table(records: Sequence[LabelledBeats]) -> Table:
         records=names[numbers],
         shares=np.array([SHARES[beats.variant] for beats in records])[numbers],
     )
+
+
+def take(data: Table, which: NDArray[np.bool_]) -> Table:
+    """Return some beats of a table."""
+    return Table(**{name: column[which] for name, column in vars(data).items()})
+
+
+def join(first: Table, second: Table) -> Table:
+    """Stack two tables of different records."""
+    both = {name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in vars(first)}
+    both["cells"] = np.concatenate([first.cells, second.cells + first.cells.max() + 1])
+    return Table(**both)
 
 
 def everything(beats: LabelledBeats) -> Table:

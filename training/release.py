@@ -19,11 +19,14 @@ from training.ec57 import Table as Confusion
 from training.networks import Kind
 from training.quantize import quantize
 from training.synthesis import synthesize
-from training.teacher import Teacher
+from training.teacher import Teacher, cross_validate
 from training.train import Checkpoints, Recipe, Trained
 
 _SYNTHETIC = (0, 1)
 """Seeds of the patients made of each record."""
+
+RELEASED = "released"
+"""Folder in `work` of the float weights of what was released."""
 
 Progress = Callable[[str], object]
 Say = Callable[[features.Table], NDArray[np.float32]]
@@ -37,12 +40,15 @@ class Sets:
     ----------
     learn, judge : features.Table
         To learn from, and of other patients to choose by.
+    rest : features.Table
+        Of the judging patients, to learn from when everything is chosen.
     test : list of LabelledBeats
         DS2, only reported.
     """
 
     learn: features.Table
     judge: features.Table
+    rest: features.Table
     test: list[LabelledBeats]
 
 
@@ -62,17 +68,20 @@ def gather(data: Path, cache: Path, progress: Progress = print) -> Sets:
     wanted = {mitdb: splits.DS1, svdb: splits.svdb_training(datasets.records_of(svdb))}
     learn: list[LabelledBeats] = []
     judge: list[LabelledBeats] = []
+    rest: list[LabelledBeats] = []
     for folder, records in wanted.items():
         progress(f"{folder.name}: beats of {len(records)} records")
         for beats in datasets.prepare(folder, records, cache, datasets.ONE_LEAD_TOO):
-            if beats.record not in splits.JUDGES[folder.name]:
-                learn.append(beats)
-                learn += [] if beats.variant else [made for seed in _SYNTHETIC for made in synthesize(beats, seed)]
-            elif not beats.variant:
+            judging = beats.record in splits.JUDGES[folder.name]
+            if judging and not beats.variant:
                 judge.append(beats)
+            if beats.record not in splits.NEVER_LEARNT:
+                side = rest if judging else learn
+                side.append(beats)
+                side += [] if beats.variant else [made for seed in _SYNTHETIC for made in synthesize(beats, seed)]
     progress(f"mitdb: beats of {len(splits.DS2)} records to report on")
     test = list(datasets.prepare(mitdb, splits.DS2, cache))
-    return Sets(learn=features.table(learn), judge=features.table(judge), test=test)
+    return Sets(learn=features.table(learn), judge=features.table(judge), rest=features.table(rest), test=test)
 
 
 def release(
@@ -111,6 +120,10 @@ def release(
         If the model there is better and no reason is given.
     """
     checkpoints = Checkpoints(work, kind)
+    everybody = features.join(sets.learn, sets.rest)
+    progress("boosted trees, cross-validated, to choose offsets by")
+    real, said = cross_validate(everybody)
+    offsets = score.choose_offsets(everybody.labels[real], said)
     progress("boosted trees, to learn from")
     teacher = Teacher(sets.learn)
     best: Trained | None = None
@@ -123,6 +136,7 @@ def release(
             sets.judge,
             checkpoints,
             teacher=teacher,
+            offsets=offsets,
             seed=seed,
             recipe=recipe,
             progress=progress,
@@ -131,33 +145,63 @@ def release(
             best, chosen = trained, seed
     if best is None:
         raise EcgEdgeError("no seed given", "give at least one")
-    return publish(best, sets, models, seed=chosen, because=because, progress=progress)
+    progress(f"{kind}, seed {chosen}, the judging patients too")
+    final = train.refit(best, everybody, seed=chosen, recipe=recipe, progress=progress)
+    save(final, work)
+    content = quantize(final, everybody)
+    return publish(best, final, content, sets, models, seed=chosen, because=because, progress=progress)
+
+
+def save(final: Trained, work: Path) -> None:
+    """Keep the weights that are released in `work/released`, instead of any that were."""
+    folder = work / RELEASED
+    for old in folder.glob(f"{final.kind}-*.npz"):
+        old.unlink()
+    Checkpoints(folder, final.kind).offer(final.score, final.model.get_weights(), final.levels, final.offsets)
 
 
 def publish(
-    trained: Trained, sets: Sets, models: Path, *, seed: int, because: str = "", progress: Progress = print
+    chosen: Trained,
+    final: Trained,
+    content: bytes,
+    sets: Sets,
+    models: Path,
+    *,
+    seed: int,
+    because: str = "",
+    progress: Progress = print,
 ) -> ModelCard:
-    """Quantize a trained network, score it, and put it into `models` unless a better one is there."""
-    content = quantize(trained, sets.learn)
+    """Score a network and put it into `models` unless a better one is there.
+
+    Parameters
+    ----------
+    chosen, final : Trained
+        As the judging patients chose it, by whom its card's figures and confidence are, and as it is released.
+    content : bytes
+        The latter as int8.
+    """
     records = sorted(set(sets.learn.records.tolist()) | set(sets.judge.records.tolist()))
-    draft = cards.make_card(trained, content, records, {}, seed=seed, because=because)
-    with BeatModel(draft, content) as model:
+    with _int8(chosen, quantize(chosen, sets.learn)) as model:
+        judged = {"float": weigh_float(chosen, sets.judge), "int8": weigh_int8(model, sets.judge)}
+    metrics = {"judges": {name: _figures(sets.judge.labels, weighed) for name, weighed in judged.items()}}
+    with _int8(final, content) as model:
         said: dict[str, Say] = {
-            "float": lambda table: weigh_float(trained, table),
+            "float": lambda table: weigh_float(final, table),
             "int8": lambda table: weigh_int8(model, table),
         }
-        judged = {name: say(sets.judge) for name, say in said.items()}
-        metrics = {
-            "judges": {name: _figures(sets.judge.labels, weighed) for name, weighed in judged.items()},
-            "ds2": {name: score.figures(_test(sets.test, say)) for name, say in said.items()},
-        }
+        metrics["ds2"] = {name: score.figures(_test(sets.test, say)) for name, say in said.items()}
     confidence = calibrate(sets.judge.labels, judged["int8"])
-    card = cards.make_card(trained, content, records, metrics, confidence=confidence, seed=seed, because=because)
+    card = cards.make_card(final, content, records, metrics, confidence=confidence, seed=seed, because=because)
     refuse_worse(card, models, because)
     put(card, content, models)
     for name, by_format in metrics.items():
         progress(f"{name}: " + ", ".join(f"{key} {value}" for key, value in by_format["int8"].items()))
     return card
+
+
+def _int8(trained: Trained, content: bytes) -> BeatModel:
+    """Return a network as on the device; its card says nothing yet of how good it is."""
+    return BeatModel(cards.make_card(trained, content, [], {}, seed=0), content)
 
 
 def refuse_worse(card: ModelCard, models: Path, because: str) -> None:

@@ -24,10 +24,13 @@ DS2 = (
 PACED = ("102", "104", "107", "217")
 
 JUDGES = {"mitdb": ("114", "116", "118", "201", "223"), "svdb": ("824", "854", "866", "876", "881")}
-"""Patients of the training sets by whom weights and offsets are chosen, and who are therefore not learnt from. Among
-them are many ectopic beats of either class, atrial fibrillation (201) and a patient with more S beats than sinus beats
-in places (881), yet nobody who is the only one of a kind.
+"""Patients of the training sets by whom weights and offsets are chosen, and who are not learnt from until that is done.
+Among them are many ectopic beats of either class, atrial fibrillation (201) and a patient with more S beats than sinus
+beats in places (881), yet nobody who is the only one of a kind.
 """
+
+NEVER_LEARNT = ("201",)
+"""Record 202 of DS2 is the same subject."""
 
 
 def svdb_training(records: Iterable[str]) -> tuple[str, ...]:

@@ -115,6 +115,33 @@ def fibrillation(beats: LabelledBeats, rng: Rng) -> _Drawn | None:
     return _drawn(beats, rows, rr_s, np.asarray(windows + waves * alive, np.float32))
 
 
+def uneven(beats: LabelledBeats, rng: Rng) -> _Drawn | None:
+    """Let the sinus node's rate wander and breathe, and drop some of its beats; S beats come in between."""
+    sinus, ectopic = _places(beats, _N), _places(beats, _S)
+    if len(sinus) < 200:
+        return None
+    n = _BEATS
+    own_s = _rr_s(beats)
+    usual_s = float(np.clip(np.median(own_s[sinus]), 0.5, 1.1))
+    wander = np.cumsum(rng.normal(0, rng.uniform(0.002, 0.015), n))
+    wander -= np.linspace(0, wander[-1], n) * 0.7
+    breaths = np.cumsum(2 * np.pi / rng.uniform(3, 8) * rng.normal(1, 0.15, n))
+    depth = rng.integers(2) * rng.uniform(0.03, 0.2)
+    steady = rng.normal(0, rng.uniform(0.005, 0.04), n)
+    cycle_s = usual_s * np.exp(np.clip(wander, -0.5, 0.5) + depth * np.sin(breaths) + steady)
+    rr_s = np.clip(cycle_s * _dropped(n, rng), 0.3, 3.0)
+    rows = sinus[(rng.integers(len(sinus)) + np.arange(n)) % len(sinus)]
+    if len(ectopic) >= 5:
+        odd = rng.random(n) < rng.choice([0.0, 0.03, 0.1])
+        odd[1:] &= ~odd[:-1]
+        rows = np.where(odd, rng.choice(ectopic, n), rows)
+        early = np.clip(own_s[ectopic] / usual_s, 0.35, 0.88)
+        rr_s = np.where(odd, cycle_s * rng.choice(early, n), rr_s)
+        after = np.maximum(rr_s[1:], cycle_s[1:] * rng.uniform(1.0, 1.35))
+        rr_s[1:] = np.where(odd[:-1], after, rr_s[1:])
+    return _drawn(beats, rows, rr_s)
+
+
 def fusion(beats: LabelledBeats, rng: Rng) -> _Drawn | None:
     """Let the sinus and a ventricular focus both have a part in some beats: sums, nearly at the sinus's time."""
     normal, ventricular = _places(beats, _N), _places(beats, _V)
@@ -142,6 +169,7 @@ _KINDS: tuple[tuple[str, Callable[[LabelledBeats, Rng], _Drawn | None]], ...] = 
     ("runs", runs),
     ("fibrillation", fibrillation),
     ("fusion", fusion),
+    ("uneven", uneven),
 )
 
 
@@ -164,6 +192,24 @@ def _described(beats: LabelledBeats, kind: str, drawn: _Drawn) -> LabelledBeats:
         noisy=np.zeros(len(intervals), np.bool_),
         missed=np.zeros_like(beats.missed),
     )
+
+
+def _dropped(n: int, rng: Rng) -> NDArray[np.float64]:
+    """Return how many cycles each interval has: most have one, some two or nearly two, singly or by stretches."""
+    cycles = np.ones(n)
+    how = rng.random()
+    if how < 0.25:
+        return cycles
+    if how < 0.6:
+        return np.where(rng.random(n) < rng.uniform(0.01, 0.15), rng.uniform(1.25, 2.0), cycles)
+    start = 0
+    while start < n:
+        length = int(np.exp(rng.uniform(np.log(4), np.log(80))))
+        every = int(rng.choice([0, 1, 3, 4]))  # not 2: short and long in turn are atrial bigeminy as well
+        if every:
+            cycles[start : start + length : every] = 2.0 if rng.random() < 0.5 else rng.uniform(1.6, 2.0)
+        start += length
+    return cycles
 
 
 def _places(beats: LabelledBeats, label: int) -> Rows:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +160,7 @@ def fit(
     checkpoints: Checkpoints,
     *,
     teacher: Teacher | None = None,
+    offsets: NDArray[np.float32] | None = None,
     seed: int = 1,
     recipe: Recipe | None = None,
     progress: Callable[[str], object] = print,
@@ -176,6 +177,8 @@ def fit(
         Where the best weights are kept.
     teacher : Teacher, optional
         What to learn besides the labels; fitted to `learn` if not given.
+    offsets : float32 array, shape (len(CLASSES),), optional
+        See `training.score.choose_offsets`; chosen by the judging patients if not given.
     seed : int
         Of weights, drawing and variation.
     recipe : Recipe, optional
@@ -197,8 +200,57 @@ def fit(
     if both:
         raise EcgEdgeError(f"records {sorted(both)} are on both sides of the split", "keep each patient on one side")
     recipe = recipe or Recipe()
-    k = networks.keras()
     teacher = teacher or Teacher(learn)
+    for epoch, model, levels in _epochs(kind, learn, teacher, recipe, seed):
+        if 2 * epoch <= recipe.epochs:  # what is best so early, while the rate is high, is so by luck
+            progress(f"epoch {epoch}/{recipe.epochs}")
+            continue
+        said = predict(model, levels, judge)
+        weighed_by = score.choose_offsets(judge.labels, said) if offsets is None else offsets
+        value = score.quality(score.count(judge.labels, score.decide(said, weighed_by)))
+        kept = checkpoints.offer(value, model.get_weights(), levels, weighed_by)
+        progress(f"epoch {epoch}/{recipe.epochs}: F1 of S and V {100 * value:.1f} %{', kept' if kept else ''}")
+    return checkpoints.load(kind)
+
+
+def refit(
+    chosen: Trained,
+    everybody: Table,
+    *,
+    seed: int,
+    recipe: Recipe | None = None,
+    progress: Callable[[str], object] = print,
+) -> Trained:
+    """Train a network once more in the same way, on the patients it was chosen by as well.
+
+    Nobody is left to choose weights by: they are the last ones, and what else was chosen stays.
+
+    Parameters
+    ----------
+    chosen : Trained
+        The network as it was chosen.
+    everybody : Table
+        All beats that may be learnt from.
+    seed, recipe, progress
+        As in `fit`.
+
+    Returns
+    -------
+    Trained
+        With the offsets and the score of `chosen`.
+    """
+    recipe = recipe or Recipe()
+    for epoch, model, levels in _epochs(chosen.kind, everybody, Teacher(everybody), recipe, seed):
+        progress(f"epoch {epoch}/{recipe.epochs}")
+        trained = replace(chosen, model=model, levels=levels)
+    return trained
+
+
+def _epochs(
+    kind: networks.Kind, learn: Table, teacher: Teacher, recipe: Recipe, seed: int
+) -> Iterator[tuple[int, Any, Levels]]:
+    """Yield number, network and levels after each epoch."""
+    k = networks.keras()
     k.utils.set_random_seed(seed)
     source = _Source(learn, teacher, recipe, seed)
     model = networks.build(kind)
@@ -207,15 +259,7 @@ def fit(
     model.compile(k.optimizers.Adam(rate), loss=k.losses.CategoricalCrossentropy())
     for epoch in range(1, recipe.epochs + 1):
         model.fit(*source.draw(), batch_size=recipe.batch, verbose=0)
-        if 2 * epoch <= recipe.epochs:  # what is best so early, while the rate is high, is so by luck
-            progress(f"epoch {epoch}/{recipe.epochs}")
-            continue
-        said = predict(model, source.levels, judge)
-        offsets = score.choose_offsets(judge.labels, said)
-        value = score.quality(score.count(judge.labels, score.decide(said, offsets)))
-        kept = checkpoints.offer(value, model.get_weights(), source.levels, offsets)
-        progress(f"epoch {epoch}/{recipe.epochs}: F1 of S and V {100 * value:.1f} %{', kept' if kept else ''}")
-    return checkpoints.load(kind)
+        yield epoch, model, source.levels
 
 
 def predict(model: Any, levels: Levels, data: Table) -> NDArray[np.float32]:

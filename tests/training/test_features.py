@@ -85,3 +85,16 @@ def test_variation_depends_on_its_seed_alone() -> None:
     once, again, other = (features.vary(windows, np.random.default_rng(seed)) for seed in (1, 1, 2))
     np.testing.assert_array_equal(once, again)
     assert (once != other).any()
+
+
+def test_joined_tables_keep_their_patients_apart() -> None:
+    first = features.table([make_beats("101", n=100), make_beats("106", n=100, seed=1)])
+    second = features.table([make_beats("114", n=50, seed=2)])
+    both = features.join(first, second)
+    assert len(both) == len(first) + len(second)
+    assert not set(both.cells[: len(first)]) & set(both.cells[len(first) :])
+    np.testing.assert_array_equal(both.records[len(first) :], second.records)
+    together = features.table(
+        [make_beats("101", n=100), make_beats("106", n=100, seed=1), make_beats("114", n=50, seed=2)]
+    )
+    np.testing.assert_allclose(features.draw_weights(both), features.draw_weights(together))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edge.beat_features import LEADS, NAMES, WINDOW
-from training import networks
+from training import features, networks
 from training.features import BINS
 
 
@@ -22,6 +22,22 @@ def test_a_network_gives_probabilities(keras: Any, kind: networks.Kind) -> None:
     assert said.shape == (3, 5)
     np.testing.assert_allclose(said.sum(axis=1), 1, rtol=1e-5)
     assert [tensor.name for tensor in model.inputs] == ["beat", "context"]
+
+
+@pytest.mark.parametrize("kind", ["cnn", "lstm"])
+def test_neither_window_nor_qrs_tell_s_from_n(keras: Any, kind: networks.Kind) -> None:
+    keras.utils.set_random_seed(1)
+    model = networks.build(kind)
+    rng = np.random.default_rng(0)
+    windows, levels = rng.normal(size=(8, WINDOW, LEADS)), rng.random(size=(8, len(NAMES), BINS))
+    levels[:, features.RHYTHM] = levels[:1, features.RHYTHM]
+    said = model.predict([windows, levels.reshape(8, -1)], verbose=0)
+    odds = said[:, 1] / said[:, 0]
+    np.testing.assert_allclose(odds, odds[0], rtol=1e-4)
+    assert said[:, 2].std() > 1e-3
+    levels[:, features.RHYTHM[0]] += rng.random(size=(8, BINS))
+    changed = model.predict([windows, levels.reshape(8, -1)], verbose=0)
+    assert (changed[:, 1] / changed[:, 0]).std() > 1e-3
 
 
 def test_nothing_imports_tensorflow_before_it_is_needed() -> None:

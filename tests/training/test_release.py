@@ -14,6 +14,7 @@ from edge.errors import EcgEdgeError
 from edge.inference import BeatModel, models_dir
 from edge.model_card import ModelCard, read_card
 from training import features, release, splits
+from training.datasets import LabelledBeats
 from training.release import Sets
 from training.train import Recipe
 
@@ -53,22 +54,46 @@ def test_sets_are_gathered_by_patient(tmp_path: Path, make_record: MakeRecord, m
     sets = release.gather(tmp_path, tmp_path / "cache", lambda _: None)
     assert set(sets.learn.records) == {"mitdb/106", "svdb/802"}
     assert set(sets.judge.records) == {"mitdb/114", "svdb/824"}
+    assert set(sets.rest.records) == {"mitdb/114", "svdb/824"}
+    assert len(sets.rest) > len(sets.judge)  # each lead alone as well
     assert [beats.record for beats in sets.test] == ["100"]
+
+
+def test_the_subject_of_202_judges_but_is_never_learnt_from(
+    tmp_path: Path, make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(splits, "DS1", ("106", "114", "201"))
+    monkeypatch.setattr(splits, "DS2", ("100",))
+    for name in ("106", "114", "201", "100"):
+        make_record(name)
+    make_record("802", database="svdb", fs_hz=128, leads=("ECG1", "ECG2"))
+    sets = release.gather(tmp_path, tmp_path / "cache", lambda _: None)
+    assert set(sets.judge.records) == {"mitdb/114", "mitdb/201"}
+    assert set(sets.rest.records) == {"mitdb/114"}
+
+
+def patient(record: str, n: int) -> LabelledBeats:
+    """Make a patient whose V beats the trees can tell as well, not the network alone."""
+    beats = make_beats(record, n=n, seed=int(record))
+    beats.features[beats.labels == 2, 5] += 2
+    return beats
 
 
 @pytest.mark.filterwarnings("ignore")  # tensorflow's own, while it converts
 def test_a_release_from_beats_to_a_model_in_place(tmp_path: Path, keras: Any) -> None:
-    sets = Sets(
-        learn=features.table([make_beats("101", n=400), make_beats("106", n=400, seed=1)]),
-        judge=features.table([make_beats("114", n=300, seed=2)]),
-        test=[make_beats("100", n=100, seed=3)],
-    )
+    learn = [patient(name, 400) for name in ("101", "106", "108", "109")]
+    judge = features.table([patient("114", 300)])
+    sets = Sets(learn=features.table(learn), judge=judge, rest=judge, test=[patient("100", 100)])
     sets.test[0].usable[:10] = False
     sets.test[0].missed[2] = 5
     recipe = Recipe(epochs=3, drawn=6000, mixed=1000, batch=64, rate=3e-3, blind=0.1)
     quiet: list[str] = []
     made = release.release("cnn", sets, tmp_path / "models", tmp_path, seeds=[1], recipe=recipe, progress=quiet.append)
     assert made.metrics["judges"]["int8"]["v_f1"] > 85
+    (released,) = (tmp_path / release.RELEASED).iterdir()
+    (chosen,) = tmp_path.glob("cnn-0.*.npz")
+    assert released.name == chosen.name
+    assert released.read_bytes() != chosen.read_bytes()
     truth = sets.test[0].labels
     n_v = int((truth == 2).sum())
     found = int((truth[10:] == 2).sum())

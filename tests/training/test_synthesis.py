@@ -28,7 +28,7 @@ def share(beats: LabelledBeats, label: int) -> float:
 
 
 def test_every_kind_is_made_and_is_the_same_patient(made: dict[str, LabelledBeats]) -> None:
-    assert set(made) == {"frequent", "runs", "fibrillation", "fusion"}
+    assert set(made) == {"frequent", "runs", "fibrillation", "uneven", "fusion"}
     for beats in made.values():
         n = len(beats.labels)
         assert (beats.database, beats.record) == ("mitdb", "106")
@@ -59,6 +59,20 @@ def test_fibrillation_is_irregular_without_p_waves_and_holds_no_s(made: dict[str
     assert rr.std() > 0.08 * rr.mean()
     irregularity = beats.features[100:, NAMES.index("irregularity_usual")]
     assert np.median(irregularity) > np.median(made["runs"].features[100:, NAMES.index("irregularity_usual")])
+
+
+def test_an_uneven_sinus_drops_beats_and_only_s_beats_come_much_too_early(real: LabelledBeats) -> None:
+    every = [beats for seed in range(12) for beats in synthesize(real, seed) if beats.variant == "uneven"]
+    longest, early = [], []
+    for beats in every:
+        assert set(beats.labels.tolist()) <= {N, S}
+        rr = np.diff(beats.samples)
+        usual = np.median(rr)
+        longest.append(float(np.quantile(rr / usual, 0.97)))
+        early += (rr[beats.labels[1:] == S] / usual).tolist()
+    assert max(longest) > 1.5
+    assert min(longest) < 1.3
+    assert np.median(early) < 0.9
 
 
 def test_fusion_beats_lie_between_the_patients_normal_and_ventricular_ones(made: dict[str, LabelledBeats]) -> None:

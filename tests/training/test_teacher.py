@@ -8,9 +8,13 @@ import numpy as np
 import pytest
 from synthetic import make_beats
 
+from edge.beat_features import NAMES
 from edge.errors import EcgEdgeError
 from training import features
+from training.datasets import CLASSES
 from training.teacher import Teacher
+
+N, S, V = (CLASSES.index(label) for label in "NSV")
 
 
 def test_a_teacher_knows_what_features_tell_and_leaves_out_what_is_not_there(trees: None) -> None:
@@ -21,6 +25,25 @@ def test_a_teacher_knows_what_features_tell_and_leaves_out_what_is_not_there(tre
     np.testing.assert_allclose(said.sum(axis=1), 1, rtol=1e-5)
     assert (said.argmax(axis=1) == judge.labels).mean() > 0.75
     assert not said[:, 4].any()
+
+
+def test_s_is_told_by_timing_and_p_wave_never_by_the_qrs(trees: None) -> None:
+    learn, judge = (make_beats(name, n=900, seed=seed) for name, seed in (("101", 0), ("114", 1)))
+    qrs = np.setdiff1d(np.arange(len(NAMES)), features.RHYTHM)
+    assert {NAMES[column] for column in qrs} >= {"qrs_angle", "width_first", "t_lean", "area"}
+    for beats in (learn, judge):  # S differs from N in the QRS alone, V from both by the first features
+        beats.features[:, :4] = np.where(beats.labels == V, -2, 1)[:, None]
+        beats.features[:, qrs] += np.where(beats.labels == S, 3, 0)[:, None]
+    said = Teacher(features.table([learn]), seeds=(1,))(judge.features)
+    assert said[judge.labels == V, V].mean() > 0.9
+    odds = said[:, S] / (said[:, N] + said[:, S])
+    assert abs(odds[judge.labels == S].mean() - odds[judge.labels == N].mean()) < 0.1
+
+
+def test_trees_can_be_limited_to_some_columns(trees: None) -> None:
+    learn, judge = (make_beats(name, n=600, seed=seed) for name, seed in (("101", 0), ("114", 1)))
+    said = Teacher(features.table([learn]), seeds=(1,), columns=np.arange(4, len(NAMES)))(judge.features)
+    assert abs(said[judge.labels == S, S].mean() - said[judge.labels == N, S].mean()) < 0.1
 
 
 def test_without_lightgbm_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

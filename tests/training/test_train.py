@@ -106,3 +106,16 @@ def test_the_same_seed_gives_the_same_weights(tmp_path: Path, keras: Any) -> Non
     )
     for first, second in zip(one.model.get_weights(), two.model.get_weights(), strict=True):
         np.testing.assert_array_equal(first, second)
+
+
+def test_a_refit_learns_from_everybody_and_keeps_what_was_chosen(tmp_path: Path, keras: Any) -> None:
+    learn, judge = tables()
+    lines: list[str] = []
+    recipe = Recipe(epochs=2, drawn=2048, mixed=512, batch=64, rate=3e-3, blind=0.1)
+    chosen = train.fit("cnn", learn, judge, Checkpoints(tmp_path, "cnn"), recipe=recipe, progress=lambda _: None)
+    final = train.refit(chosen, features.join(learn, judge), seed=1, recipe=recipe, progress=lines.append)
+    assert len(lines) == recipe.epochs
+    np.testing.assert_array_equal(final.offsets, chosen.offsets)
+    assert final.score == chosen.score
+    first, last = (trained.model.get_weights()[0] for trained in (chosen, final))
+    assert not np.array_equal(first, last)
