@@ -21,7 +21,7 @@ from edge.inference import model_names, runtime_name
 from training.ec57 import CLASSES
 from training.evaluate import Report, evaluate, record_names
 from training.report import percent, record_lines, table_lines
-from training.splits import DS1, DS2, JUDGES
+from training.splits import DS1, DS2, NEVER_LEARNT
 
 DOMINANT = "232"
 """Three quarters of the S beats of DS2 are this record's."""
@@ -164,13 +164,13 @@ def _one_model(task: Task, model: str, out: Path) -> tuple[list[str], dict[str, 
 
 
 def _learnt(task: Task, out: Path) -> dict[str, Sequence[replayed.Scored]]:
-    """Return DS1 and, of it, the patients by whom weights were chosen but who were not learnt from."""
+    """Return DS1 and, of it, whom no model has learnt from."""
     mitdb = task.data / "mitdb"
     scored = [replayed.read(record, out, mitdb) for record in task.records if record in DS1]
-    chosen_by = [record for record in scored if record.name in JUDGES["mitdb"]]
+    never = [record for record in scored if record.name in NEVER_LEARNT]
     sets: dict[str, Sequence[replayed.Scored]] = {"DS1": scored}
-    if chosen_by:
-        sets["DS1, not learnt from"] = chosen_by
+    if never:
+        sets["DS1, never learnt from"] = never
     return sets if scored else {}
 
 

@@ -120,8 +120,8 @@ def curve(sets: dict[str, Sequence[Scored]], chosen: float) -> tuple[list[str], 
         rows.append([f"**{least:g}**" if least == chosen else f"{least:g}", *cells])
         figures[f"{least:g}"] = line
     text = [
-        "V by the least score asked of it (a V below counts as N), strict. Such a threshold is to be chosen on DS1 or "
-        f"on those of its patients the models have not learnt from, never on the others; {chosen:g} is.",
+        "V by the least score asked of it (a V below counts as N), strict. Such a threshold is to be chosen on DS1, "
+        f"never on the others; {chosen:g} is.",
         common.table(header, rows),
     ]
     return text, _defined(figures)

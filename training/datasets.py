@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -105,6 +106,8 @@ def fetch(database: str, folder: Path) -> Path:
     try:
         wfdb.dl_database(database, str(target), overwrite=False)
     except Exception as error:  # whatever the network layers below raise
+        with contextlib.suppress(OSError):  # what has come already is kept; an empty folder would pass for a database
+            target.rmdir()
         raise SourceError(
             database, f"cannot be downloaded ({error})", "check the connection and run it again"
         ) from None

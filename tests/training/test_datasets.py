@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import wfdb
 from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import MakeRecord, make_beats
@@ -108,3 +109,13 @@ def test_a_missing_record_is_named(tmp_path: Path) -> None:
 def test_a_database_that_is_there_is_not_fetched(tmp_path: Path) -> None:
     (tmp_path / "mitdb").mkdir()
     assert datasets.locate("mitdb", tmp_path) == tmp_path / "mitdb"
+
+
+def test_a_download_that_fails_leaves_no_empty_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*args: object, **kwargs: object) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr(wfdb, "dl_database", fails)
+    with pytest.raises(SourceError, match="no network"):
+        datasets.locate("mitdb", tmp_path)
+    assert not (tmp_path / "mitdb").exists()
