@@ -147,9 +147,10 @@ def release(
         raise EcgEdgeError("no seed given", "give at least one")
     progress(f"{kind}, seed {chosen}, the judging patients too")
     final = train.refit(best, everybody, seed=chosen, recipe=recipe, progress=progress)
-    save(final, work)
     content = quantize(final, everybody)
-    return publish(best, final, content, sets, models, seed=chosen, because=because, progress=progress)
+    card = publish(best, final, content, sets, models, seed=chosen, because=because, progress=progress)
+    save(final, work)
+    return card
 
 
 def save(final: Trained, work: Path) -> None:
