@@ -40,6 +40,8 @@ SPEED = 400.0
 SLOWEST = 10.0
 PATIENCE_S = 600.0
 SILENCE_S = 10.0
+_RECORDED_BITS = 11
+"""Of MIT-BIH's converter; at 5 uV a count a board with as many has its range."""
 
 Labels = dict[int, str]
 """Label of each beat, by its sample."""
@@ -180,7 +182,8 @@ def _board(paths: Any, record: Path, speed: float) -> None:
     mv = np.concatenate([block.mv for block in source.blocks(100_000)])
     line = Pty()
     paths.put((line.path, len(mv)))
-    Emulator(NativeBoard(mv, stream.fs_hz, stream.leads, running=False), line, speed=speed).run()
+    board = NativeBoard(mv, stream.fs_hz, stream.leads, adc_bits=_RECORDED_BITS, running=False)
+    Emulator(board, line, speed=speed).run()
     # What is still in the pty would be lost with it.
     time.sleep(PATIENCE_S)
 

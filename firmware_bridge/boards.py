@@ -105,8 +105,8 @@ class NativeBoard:
 
     def _digitize(self, mv: MilliVolts) -> NDArray[np.int32]:
         half = 1 << (self._bits - 1)
-        # The lowest count is kept for "no value".
-        counts = np.clip(np.rint(mv.astype(np.float64) * 1000 / self._uv), -half + 1, half - 1)
+        lowest = max(-half, frames.NO_VALUE[self._width] + 1)
+        counts = np.clip(np.rint(mv.astype(np.float64) * 1000 / self._uv), lowest, half - 1)
         return np.where(np.isnan(counts), frames.NO_VALUE[self._width], counts).astype(np.int32)
 
     @property

@@ -5,17 +5,18 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import SourceError
 from edge.messages import FS_HZ, Beat, Label, Samples, Stream
 from edge.pipeline import Chain, front_end
+from edge.sources.wfdb_record import WfdbRecord
 from edge.stages import Stage
 
 CLASSES: tuple[Label, ...] = ("N", "S", "V", "F", "Q")
@@ -243,18 +244,24 @@ def _read(
     """Return stream, signal in mV, the ratio of `FS_HZ` to its rate, and its annotated beats."""
     import wfdb  # noqa: PLC0415 - brings pandas and matplotlib
 
+    record = WfdbRecord(path)
+    stream = record.stream
+    mv = np.concatenate([block.mv for block in record.blocks(_BLOCK)])
+    if leads is not None:
+        mv = mv[:, list(leads)]
+        stream = msgspec.structs.replace(
+            stream,
+            leads=tuple(stream.leads[i] for i in leads),
+            range_mv=stream.range_mv and tuple(stream.range_mv[i] for i in leads),
+        )
     try:
-        record = wfdb.rdrecord(str(path), channels=None if leads is None else list(leads))
         annotation = wfdb.rdann(str(path), "atr")
     except (OSError, ValueError) as error:
-        raise SourceError(str(path), f"cannot be read ({error})", "fetch it again") from None
+        raise SourceError(str(path), f"its annotations cannot be read ({error})", "fetch it again") from None
     is_beat = np.array([symbol in _NUMBER for symbol in annotation.symbol], np.bool_)
     classes = np.array([_NUMBER[symbol] for symbol in annotation.symbol if symbol in _NUMBER], np.int8)
-    stream = Stream(
-        name=path.name, fs_hz=float(record.fs), leads=tuple(record.sig_name), start_time=datetime.fromtimestamp(0, UTC)
-    )
-    ratio = FS_HZ / Fraction(record.fs).limit_denominator(1000)
-    return stream, record.p_signal.astype(np.float32), ratio, annotation.sample[is_beat].astype(np.int64), classes
+    ratio = FS_HZ / Fraction(stream.fs_hz).limit_denominator(1000)
+    return stream, mv, ratio, annotation.sample[is_beat].astype(np.int64), classes
 
 
 def _run(chain: Chain, mv: NDArray[np.float32]) -> Iterator[object]:
