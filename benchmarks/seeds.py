@@ -1,12 +1,12 @@
 """How much of a figure is luck: the networks trained with several seeds, each scored as the shipped ones are.
 
 With `--train` the models are trained first, `ecg-train release` into a folder a seed; a model that is there is kept.
+With `--learn-from mitdb` all of it is done with networks that learn from that database alone.
 """
 
 from __future__ import annotations
 
 import math
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -17,11 +17,13 @@ import numpy as np
 
 from benchmarks import accuracy, common, reliability, replayed
 from edge.inference import runtime_name
+from training import release
 from training.evaluate import Report, evaluate
 from training.splits import DS2
 
 KINDS = ("cnn", "lstm")
-MODELS = common.REPO / "build" / "seeds"
+DATABASES = ("mitdb", "svdb")
+BUILD = common.REPO / "build"
 
 _STUDENT = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
 """97.5 % quantile of Student's distribution for the mean of so many values."""
@@ -30,43 +32,41 @@ _STUDENT = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.36
 def main() -> None:
     """Train if asked to, score every model, write mean and spread."""
     parser = common.options(__doc__ or "")
-    parser.add_argument("--models", type=Path, default=MODELS, help="folder of folders, one a seed, of .tflite files")
+    parser.add_argument("--models", type=Path, help="folder of folders, one a seed, of .tflite files")
     parser.add_argument("--train", action="store_true", help="train what is not there")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="to train with")
+    parser.add_argument("--learn-from", nargs="+", default=DATABASES, choices=DATABASES, help="to train with")
     parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS)
     parser.add_argument("--least-score", type=float, default=accuracy.LEAST_SCORE, help="of a V beat")
     parser.add_argument("--jobs", type=int, default=replayed.JOBS, help="processes at once")
     arguments = parser.parse_args()
     task = accuracy.chosen(arguments)
+    name = "seeds" if set(arguments.learn_from) == set(DATABASES) else "seeds_" + "_".join(arguments.learn_from)
+    models = arguments.models or BUILD / name
     if arguments.train:
-        for seed in arguments.seeds:
-            for kind in arguments.kinds:
-                train(kind, seed, task.data, arguments.models)
+        train(arguments.kinds, arguments.seeds, task.data, models, arguments.learn_from)
     figures = {}
     for kind in arguments.kinds:
-        paths = sorted(arguments.models.glob(f"*/{kind}.tflite"))
+        paths = sorted(models.glob(f"*/{kind}.tflite"))
         if paths:
             figures[kind] = {path.parent.name: score(task, path) for path in paths}
     if not figures:
-        sys.exit(f"no models in {arguments.models}: give --train, or --models the folder they are in")
-    report(figures, task)
+        sys.exit(f"no models in {models}: give --train, or --models the folder they are in")
+    report(figures, task, name, arguments.learn_from)
 
 
-def train(kind: str, seed: int, data: Path, models: Path) -> None:
-    """Train a network from nothing with a seed; its weights are kept apart from any other's, its beats are shared."""
-    folder = models.resolve() / str(seed)
-    if (folder / f"{kind}.tflite").exists():
+def train(kinds: Sequence[str], numbers: Sequence[int], data: Path, models: Path, databases: Sequence[str]) -> None:
+    """Train each network with each seed, into a folder a seed; offsets and trees are all of theirs."""
+    wanted = [
+        (seed, kind) for seed in numbers for kind in kinds if not (models / str(seed) / f"{kind}.tflite").exists()
+    ]
+    if not wanted:
         return
-    work, beats = folder / "work", models.resolve() / "beats"
-    work.mkdir(parents=True, exist_ok=True)
-    beats.mkdir(exist_ok=True)
-    if not (work / "beats").exists():
-        (work / "beats").symlink_to(beats)
-    where = ("--data", data, "--work", work, "--models", folder)
-    command = [sys.executable, "-m", "training.cli", "release", kind, *where, "--seed", seed]
-    sys.stderr.write(f"{kind}, seed {seed} …\n")
-    if subprocess.run([str(word) for word in command], cwd=common.REPO, check=False).returncode:
-        sys.exit(f"{kind} could not be trained with seed {seed}")
+    sets = release.gather(data, BUILD / "training" / "beats", _say, databases)
+    learnt = release.lessons(sets, _say)
+    for seed, kind in wanted:
+        folder = models / str(seed)
+        release.release(kind, sets, folder, folder / "work", seeds=[seed], learnt=learnt, progress=_say)
 
 
 def score(task: accuracy.Task, model: Path) -> dict[str, float]:
@@ -96,10 +96,12 @@ def score(task: accuracy.Task, model: Path) -> dict[str, float]:
     return figures
 
 
-def report(figures: Mapping[str, Mapping[str, Mapping[str, float]]], task: accuracy.Task) -> None:
+def report(
+    figures: Mapping[str, Mapping[str, Mapping[str, float]]], task: accuracy.Task, name: str, databases: Sequence[str]
+) -> None:
     """Write a table for each kind: each seed's figures, and what they have in common."""
     text = [
-        "# Seeds",
+        "# Seeds, learning from " + " and ".join(databases),
         "The same training with another seed each time, scored on the records of DS2 and svdb that were not learnt "
         f"from, strictly; percent unless an hour is named; {runtime_name()}. The interval is Student's of the mean: it "
         "says how far another training would move it, not how far other patients would.",
@@ -108,19 +110,24 @@ def report(figures: Mapping[str, Mapping[str, Mapping[str, float]]], task: accur
     for kind, by_seed in figures.items():
         names = list(next(iter(by_seed.values())))
         rows = []
-        for name in names:
-            values = [each[name] for each in by_seed.values()]
+        for figure in names:
+            values = [each[figure] for each in by_seed.values()]
             low, high = interval(values)
             spread = float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
             mean = float(np.mean(values))
             if math.isnan(mean):  # a class that some seed never calls has no +P
                 continue
             bounds = "-" if math.isnan(low) else f"{low:.2f}–{high:.2f}"
-            rows.append([name, *(f"{value:.2f}" for value in values), f"{mean:.2f} ± {spread:.2f}", bounds])
-            summary.setdefault(kind, {})[name] = {"mean": mean, "sd": spread, "interval": [low, high], "seeds": values}
+            rows.append([figure, *(f"{value:.2f}" for value in values), f"{mean:.2f} ± {spread:.2f}", bounds])
+            summary.setdefault(kind, {})[figure] = {
+                "mean": mean,
+                "sd": spread,
+                "interval": [low, high],
+                "seeds": values,
+            }
         header = ["", *(f"seed {seed}" for seed in by_seed), "mean ± standard deviation", "95 % interval of the mean"]
         text += [f"## {kind}", common.table(header, rows)]
-    common.write(task.results, "seeds", text, figures=summary, facts=accuracy.machine())
+    common.write(task.results, name, text, figures=summary, facts=accuracy.machine())
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:
@@ -130,6 +137,10 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
         return math.nan, math.nan
     mean, half = float(np.mean(values)), _STUDENT[n] * float(np.std(values, ddof=1)) / math.sqrt(n)
     return mean - half, mean + half
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
 
 
 def _classes(name: str, report: Report) -> dict[str, float]:

@@ -128,13 +128,16 @@ def release(  # noqa: PLR0917 - as above
     models: Models = _MODELS,
     seed: Seed = [1, 2, 3],  # noqa: B006
     epochs: Epochs = 6,
+    learn_from: Annotated[list[Database], typer.Option(help="Databases to learn from; all by default.")] = list(  # noqa: B006
+        Database
+    ),
     because: Annotated[str, typer.Option(help="Why to replace a model that scores better.")] = "",
 ) -> None:
     """Prepare, fit, quantize, score and release a model. Example: ecg-train release cnn --data data."""
     from training import release as releasing  # noqa: PLC0415
     from training import train  # noqa: PLC0415
 
-    sets = releasing.gather(data, work / "beats", typer.echo)
+    sets = releasing.gather(data, work / "beats", typer.echo, learn_from)
     recipe = train.Recipe(epochs=epochs)
     card = releasing.release(
         kind.value, sets, models, work, seeds=seed, recipe=recipe, because=because, progress=typer.echo

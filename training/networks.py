@@ -69,7 +69,7 @@ def build(kind: Kind, n_levels: int = len(NAMES) * BINS) -> Any:
     numbers = k.layers.Dense(20, activation="relu")(k.layers.Dropout(0.2)(context))
     both = k.layers.Dropout(0.3)(k.layers.Concatenate()([shape, numbers]))
     both = k.layers.Dense(24, activation="relu")(both)
-    said = k.layers.Concatenate()([_rhythm(k, context), k.layers.Dense(len(CLASSES) - 2)(both)])
+    said = k.layers.Concatenate()([_rhythm(k, context), _logits(k, both, len(CLASSES) - 2)])
     return k.Model([beat, context], k.layers.Softmax()(said), name=kind)
 
 
@@ -85,7 +85,17 @@ def _rhythm(k: Any, context: Any) -> Any:
     seen = k.layers.Lambda(lambda rows: tf.gather(rows, levels, axis=1))(context)
     h = k.layers.Dense(32, activation="relu")(k.layers.Dropout(0.1)(seen))
     h = k.layers.Dense(16, activation="relu")(h)
-    return k.layers.Dense(2)(h)
+    return _logits(k, h, 2)
+
+
+def _logits(k: Any, h: Any, n: int) -> Any:
+    """Return logits between 0 and 6, which is as much as an int8 softmax can tell.
+
+    A free range is several times as wide, and so are its int8 steps. Logits begin in the middle, where they can move.
+    """
+    import tensorflow as tf  # noqa: PLC0415
+
+    return k.layers.Dense(n, activation=tf.nn.relu6, bias_initializer=k.initializers.Constant(3.0))(h)
 
 
 def _cnn(k: Any, beat: Any) -> Any:

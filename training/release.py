@@ -52,7 +52,27 @@ class Sets:
     test: list[LabelledBeats]
 
 
-def gather(data: Path, cache: Path, progress: Progress = print) -> Sets:
+@dataclass(frozen=True)
+class Lessons:
+    """What the networks of all seeds and families have in common.
+
+    Attributes
+    ----------
+    offsets : float32 array, shape (len(CLASSES),)
+        See `training.score.choose_offsets`.
+    everybody : features.Table
+        All beats that may be learnt from in the end.
+    teacher, last : Teacher
+        Fitted to the learning patients, and to everybody.
+    """
+
+    offsets: NDArray[np.float32]
+    everybody: features.Table
+    teacher: Teacher
+    last: Teacher
+
+
+def gather(data: Path, cache: Path, progress: Progress = print, databases: Sequence[str] = ("mitdb", "svdb")) -> Sets:
     """Make the beats of all sets, or take them from `cache`.
 
     Parameters
@@ -63,9 +83,14 @@ def gather(data: Path, cache: Path, progress: Progress = print) -> Sets:
         Where beats are kept from run to run; delete it when the stages have changed.
     progress : callable
         Told a line for each set.
+    databases : sequence of {"mitdb", "svdb"}
+        Of which patients to learn and choose.
     """
-    mitdb, svdb = datasets.locate("mitdb", data), datasets.locate("svdb", data)
-    wanted = {mitdb: splits.DS1, svdb: splits.svdb_training(datasets.records_of(svdb))}
+    mitdb = datasets.locate("mitdb", data)
+    wanted: dict[Path, Sequence[str]] = {mitdb: splits.DS1} if "mitdb" in databases else {}
+    if "svdb" in databases:
+        svdb = datasets.locate("svdb", data)
+        wanted[svdb] = splits.svdb_training(datasets.records_of(svdb))
     learn: list[LabelledBeats] = []
     judge: list[LabelledBeats] = []
     rest: list[LabelledBeats] = []
@@ -84,6 +109,16 @@ def gather(data: Path, cache: Path, progress: Progress = print) -> Sets:
     return Sets(learn=features.table(learn), judge=features.table(judge), rest=features.table(rest), test=test)
 
 
+def lessons(sets: Sets, progress: Progress = print) -> Lessons:
+    """Choose offsets by cross-validation, and fit the trees the networks learn from."""
+    everybody = features.join(sets.learn, sets.rest)
+    progress("boosted trees, cross-validated, to choose offsets by")
+    real, said = cross_validate(everybody)
+    offsets = score.choose_offsets(everybody.labels[real], said, everybody.records[real])
+    progress("boosted trees, to learn from")
+    return Lessons(offsets, everybody, Teacher(sets.learn), Teacher(everybody))
+
+
 def release(
     kind: Kind,
     sets: Sets,
@@ -93,6 +128,7 @@ def release(
     seeds: Sequence[int] = (1, 2, 3),
     recipe: Recipe | None = None,
     because: str = "",
+    learnt: Lessons | None = None,
     progress: Progress = print,
 ) -> ModelCard:
     """Train a model, make it int8 and put it into `models`.
@@ -111,6 +147,8 @@ def release(
         How long and how fast to train.
     because : str
         Why to release it although the one there is better; by default such a one is refused.
+    learnt : Lessons, optional
+        From `lessons`, for several models of the same sets.
     progress : callable
         Told what is going on.
 
@@ -120,12 +158,7 @@ def release(
         If the model there is better and no reason is given.
     """
     checkpoints = Checkpoints(work, kind)
-    everybody = features.join(sets.learn, sets.rest)
-    progress("boosted trees, cross-validated, to choose offsets by")
-    real, said = cross_validate(everybody)
-    offsets = score.choose_offsets(everybody.labels[real], said)
-    progress("boosted trees, to learn from")
-    teacher = Teacher(sets.learn)
+    learnt = learnt or lessons(sets, progress)
     best: Trained | None = None
     chosen = 0
     for seed in seeds:
@@ -135,8 +168,8 @@ def release(
             sets.learn,
             sets.judge,
             checkpoints,
-            teacher=teacher,
-            offsets=offsets,
+            teacher=learnt.teacher,
+            offsets=learnt.offsets,
             seed=seed,
             recipe=recipe,
             progress=progress,
@@ -146,8 +179,8 @@ def release(
     if best is None:
         raise EcgEdgeError("no seed given", "give at least one")
     progress(f"{kind}, seed {chosen}, the judging patients too")
-    final = train.refit(best, everybody, seed=chosen, recipe=recipe, progress=progress)
-    content = quantize(final, everybody)
+    final = train.refit(best, learnt.everybody, learnt.last, seed=chosen, recipe=recipe, progress=progress)
+    content = quantize(final, learnt.everybody)
     card = publish(best, final, content, sets, models, seed=chosen, because=because, progress=progress)
     save(final, work)
     return card

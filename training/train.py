@@ -206,7 +206,7 @@ def fit(
             progress(f"epoch {epoch}/{recipe.epochs}")
             continue
         said = predict(model, levels, judge)
-        weighed_by = score.choose_offsets(judge.labels, said) if offsets is None else offsets
+        weighed_by = score.choose_offsets(judge.labels, said, judge.records) if offsets is None else offsets
         value = score.quality(score.count(judge.labels, score.decide(said, weighed_by)))
         kept = checkpoints.offer(value, model.get_weights(), levels, weighed_by)
         progress(f"epoch {epoch}/{recipe.epochs}: F1 of S and V {100 * value:.1f} %{', kept' if kept else ''}")
@@ -216,6 +216,7 @@ def fit(
 def refit(
     chosen: Trained,
     everybody: Table,
+    teacher: Teacher,
     *,
     seed: int,
     recipe: Recipe | None = None,
@@ -231,6 +232,8 @@ def refit(
         The network as it was chosen.
     everybody : Table
         All beats that may be learnt from.
+    teacher : Teacher
+        Fitted to them.
     seed, recipe, progress
         As in `fit`.
 
@@ -240,7 +243,7 @@ def refit(
         With the offsets and the score of `chosen`.
     """
     recipe = recipe or Recipe()
-    for epoch, model, levels in _epochs(chosen.kind, everybody, Teacher(everybody), recipe, seed):
+    for epoch, model, levels in _epochs(chosen.kind, everybody, teacher, recipe, seed):
         progress(f"epoch {epoch}/{recipe.epochs}")
         trained = replace(chosen, model=model, levels=levels)
     return trained

@@ -59,6 +59,9 @@ def test_sets_are_gathered_by_patient(tmp_path: Path, make_record: MakeRecord, m
     assert set(sets.rest.records) == {"mitdb/114", "svdb/824"}
     assert len(sets.rest) > len(sets.judge)  # each lead alone as well
     assert [beats.record for beats in sets.test] == ["100"]
+    alone = release.gather(tmp_path, tmp_path / "cache", lambda _: None, ["mitdb"])
+    assert set(alone.learn.records) == {"mitdb/106"}
+    assert set(alone.judge.records) == {"mitdb/114"}
 
 
 def test_the_subject_of_202_judges_but_is_never_learnt_from(

@@ -22,10 +22,26 @@ def test_offsets_take_back_what_drawing_did() -> None:
     said[np.arange(4000), labels] = 0.3
     rare = (labels == 0) & (rng.random(4000) < 0.3)
     said[rare, 1] = 0.5
-    offsets = score.choose_offsets(labels, said)
+    offsets = score.choose_offsets(labels, said, np.full(len(labels), "mitdb/101"))
     assert offsets[0] - offsets[1] > 0.5
     plain = score.count(labels, score.decide(said, np.zeros(5, np.float32)))
     assert score.quality(score.count(labels, score.decide(said, offsets))) > score.quality(plain)
+
+
+def test_a_large_database_does_not_outvote_a_small_one() -> None:
+    rng = np.random.default_rng(1)
+    labels = rng.choice(3, 6000, p=[0.8, 0.1, 0.1]).astype(np.int8)
+    small = np.arange(6000) >= 5000
+    said = np.full((6000, 5), 0.001, np.float32)
+    said[np.arange(6000), labels] = 0.6
+    said[labels < 2, 0] = 0.3
+    said[labels == 1, 1] = 0.45
+    # At the threshold that finds those of the small one, a quarter of the large one's N beats would be S.
+    said[small & (labels == 1), 1] = 0.2
+    said[~small & (labels == 0) & (rng.random(6000) < 0.25), 1] = 0.2
+    together = score.choose_offsets(labels, said, np.full(6000, "svdb/800"))
+    apart = score.choose_offsets(labels, said, np.where(small, "mitdb/100", "svdb/800"))
+    assert apart[1] - apart[0] > together[1] - together[0]
 
 
 def test_pairs_are_counted_with_missed_and_extra_beats() -> None:

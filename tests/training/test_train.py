@@ -16,6 +16,7 @@ from edge.errors import EcgEdgeError
 from training import features, score, train
 from training.datasets import CLASSES
 from training.features import BINS, Levels
+from training.teacher import Teacher
 from training.train import Checkpoints, Recipe
 
 LEVELS = Levels(np.tile(np.arange(BINS + 1, dtype=np.float32), (len(NAMES), 1)))
@@ -113,7 +114,8 @@ def test_a_refit_learns_from_everybody_and_keeps_what_was_chosen(tmp_path: Path,
     lines: list[str] = []
     recipe = Recipe(epochs=2, drawn=2048, mixed=512, batch=64, rate=3e-3, blind=0.1)
     chosen = train.fit("cnn", learn, judge, Checkpoints(tmp_path, "cnn"), recipe=recipe, progress=lambda _: None)
-    final = train.refit(chosen, features.join(learn, judge), seed=1, recipe=recipe, progress=lines.append)
+    everybody = features.join(learn, judge)
+    final = train.refit(chosen, everybody, Teacher(everybody), seed=1, recipe=recipe, progress=lines.append)
     assert len(lines) == recipe.epochs
     np.testing.assert_array_equal(final.offsets, chosen.offsets)
     assert final.score == chosen.score
