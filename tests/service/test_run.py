@@ -155,9 +155,7 @@ def test_a_board_that_goes_away_is_told_and_its_absence_has_no_rate(
 ) -> None:
     link = tmp_path / "tty"
     board, line = NativeBoard(mv, FS_HZ, ("MLII",)), Pty(link)
-    with running(board, line):
-        stop = threading.Timer(1.5, line.unplug)
-        stop.start()
+    with running(board, line, torments=Torments(unplug_every_s=1.5, unplugged_s=60)):
         notebook, said, _ = watch(model, str(link), 6.5)
     assert any("unplugged: waiting for it to come back" in line for line in said)
     missed = sum(n for _, n in notebook.gaps())
