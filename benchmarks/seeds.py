@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import accuracy, common, reliability, replayed
+from edge.errors import EcgEdgeError
 from edge.inference import runtime_name
 from training import release
 from training.evaluate import Report, evaluate
@@ -44,7 +45,10 @@ def main() -> None:
     name = "seeds" if set(arguments.learn_from) == set(DATABASES) else "seeds_" + "_".join(arguments.learn_from)
     models = arguments.models or BUILD / name
     if arguments.train:
-        train(arguments.kinds, arguments.seeds, task.data, models, arguments.learn_from)
+        try:
+            train(arguments.kinds, arguments.seeds, task.data, models, arguments.learn_from)
+        except EcgEdgeError as error:
+            sys.exit(str(error))
     figures = {}
     for kind in arguments.kinds:
         paths = sorted(models.glob(f"*/{kind}.tflite"))
