@@ -35,7 +35,7 @@ accuracy: $(VENV)/.test
 	$(BIN)/python -m benchmarks.accuracy
 	$(BIN)/python -m benchmarks.accuracy --generality
 
-# Trains each network three times, with another seed each, and scores them; an hour and more. SEEDS="1 2 3"
+# Trains each network three times, with another seed each, and scores them; half an hour. SEEDS="1 2 3"
 SEEDS ?= 1 2 3
 seeds: $(VENV)/.test
 	$(BIN)/python -m benchmarks.seeds --train --seeds $(SEEDS)
@@ -69,8 +69,7 @@ ablation: $(VENV)/.test
 	$(BIN)/python -m benchmarks.ablation
 
 train: $(VENV)/.test
-	$(BIN)/ecg-train release cnn
-	$(BIN)/ecg-train release lstm
+	$(BIN)/ecg-train release cnn lstm
 
 schemas: $(VENV)/.demo
 	$(BIN)/python -m edge.sinks.payloads docs/schemas

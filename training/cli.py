@@ -122,7 +122,7 @@ def evaluate(  # noqa: PLR0917 - options, not positional to the user
 
 @app.command()
 def release(  # noqa: PLR0917 - as above
-    kind: Kind,
+    kinds: Annotated[list[Network], typer.Argument(help="Families of networks, which are also the models' names.")],
     data: Data = _DATA,
     work: Work = _WORK,
     models: Models = _MODELS,
@@ -133,16 +133,21 @@ def release(  # noqa: PLR0917 - as above
     ),
     because: Annotated[str, typer.Option(help="Why to replace a model that scores better.")] = "",
 ) -> None:
-    """Prepare, fit, quantize, score and release a model. Example: ecg-train release cnn --data data."""
+    """Prepare, fit, quantize, score and release models. Example: ecg-train release cnn lstm --data data."""
     from training import release as releasing  # noqa: PLC0415
     from training import train  # noqa: PLC0415
 
     sets = releasing.gather(data, work / "beats", typer.echo, learn_from)
-    recipe = train.Recipe(epochs=epochs)
-    card = releasing.release(
-        kind.value, sets, models, work, seeds=seed, recipe=recipe, because=because, progress=typer.echo
+    releasing.release_all(
+        [kind.value for kind in kinds],
+        sets,
+        models,
+        work,
+        seeds=seed,
+        recipe=train.Recipe(epochs=epochs),
+        because=because,
+        progress=typer.echo,
     )
-    typer.echo(f"released {models / card.name}.tflite, sha256 {card.sha256[:12]}")
 
 
 def main() -> None:

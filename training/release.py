@@ -51,6 +51,16 @@ class Sets:
     rest: features.Table
     test: list[LabelledBeats]
 
+    @property
+    def records(self) -> list[str]:
+        """``database/record`` of all that is learnt from or chosen by."""
+        return sorted({*self.learn.records.tolist(), *self.judge.records.tolist()})
+
+    @property
+    def databases(self) -> list[str]:
+        """Where these are from."""
+        return sorted({record.partition("/")[0] for record in self.records})
+
 
 @dataclass(frozen=True)
 class Lessons:
@@ -186,6 +196,51 @@ def release(
     return card
 
 
+def release_all(
+    kinds: Sequence[Kind],
+    sets: Sets,
+    models: Path,
+    work: Path,
+    *,
+    seeds: Sequence[int] = (1, 2, 3),
+    recipe: Recipe | None = None,
+    because: str = "",
+    progress: Progress = print,
+) -> None:
+    """Release models that learn from the same trees; see `release`.
+
+    Raises
+    ------
+    EcgEdgeError
+        If one was refused; the others are released all the same.
+    """
+    for kind in kinds:
+        refuse_other_databases(kind, sets, models, because)
+    learnt = lessons(sets, progress)
+    # Weights of other databases were chosen by other patients: their scores do not compare.
+    folder = work if sets.databases == sorted(splits.JUDGES) else work / "-".join(sets.databases)
+    refused = []
+    for kind in kinds:
+        try:
+            card = release(
+                kind,
+                sets,
+                models,
+                folder,
+                seeds=seeds,
+                recipe=recipe,
+                because=because,
+                learnt=learnt,
+                progress=progress,
+            )
+        except EcgEdgeError as error:
+            refused.append(error)
+        else:
+            progress(f"released {models / card.name}.tflite, sha256 {card.sha256[:12]}")
+    if refused:
+        raise EcgEdgeError("; ".join(error.what for error in refused), refused[0].fix)
+
+
 def save(final: Trained, work: Path) -> None:
     """Keep the weights that are released in `work/released`, instead of any that were."""
     folder = work / RELEASED
@@ -214,7 +269,6 @@ def publish(
     content : bytes
         The latter as int8.
     """
-    records = sorted(set(sets.learn.records.tolist()) | set(sets.judge.records.tolist()))
     with _int8(chosen, quantize(chosen, sets.learn)) as model:
         judged = {"float": weigh_float(chosen, sets.judge), "int8": weigh_int8(model, sets.judge)}
     metrics = {"judges": {name: _figures(sets.judge.labels, weighed) for name, weighed in judged.items()}}
@@ -225,7 +279,7 @@ def publish(
         }
         metrics["ds2"] = {name: score.figures(_test(sets.test, say)) for name, say in said.items()}
     confidence = calibrate(sets.judge.labels, judged["int8"])
-    card = cards.make_card(final, content, records, metrics, confidence=confidence, seed=seed, because=because)
+    card = cards.make_card(final, content, sets.records, metrics, confidence=confidence, seed=seed, because=because)
     refuse_worse(card, models, because)
     put(card, content, models)
     for name, by_format in metrics.items():
@@ -236,6 +290,26 @@ def publish(
 def _int8(trained: Trained, content: bytes) -> BeatModel:
     """Return a network as on the device; its card says nothing yet of how good it is."""
     return BeatModel(cards.make_card(trained, content, [], {}, seed=0), content)
+
+
+def refuse_other_databases(name: str, sets: Sets, models: Path, because: str) -> None:
+    """Raise if the model there learnt from other databases, unless there is a reason: other patients judged it.
+
+    Raises
+    ------
+    EcgEdgeError
+        Naming the databases of both.
+    """
+    path = models / f"{name}.json"
+    if because or not path.exists():
+        return
+    there = sorted(read_card(path).origin.databases)
+    if sets.databases != there:
+        raise EcgEdgeError(
+            f"a model of {' and '.join(sets.databases)} does not compare with {name} in {models}, of "
+            f"{' and '.join(there)}",
+            "release it into another folder, or give --because a reason",
+        )
 
 
 def refuse_worse(card: ModelCard, models: Path, because: str) -> None:

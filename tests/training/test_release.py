@@ -40,6 +40,34 @@ def test_a_worse_model_is_refused_unless_there_is_a_reason(tmp_path: Path) -> No
     release.refuse_worse(card(50, 80), tmp_path, "the features have changed")
 
 
+def test_a_model_of_other_databases_is_refused_before_anything_is_learnt(tmp_path: Path) -> None:
+    one = features.table([make_beats("101", n=20, seed=1)])
+    sets = Sets(learn=one, judge=one, rest=one, test=[])
+    release.refuse_other_databases("cnn", sets, tmp_path, "")
+    release.put(card(60, 80), content(), tmp_path)
+    release.refuse_other_databases("cnn", sets, tmp_path, "for a comparison")
+    said: list[str] = []
+    with pytest.raises(EcgEdgeError, match=r"mitdb does not compare.*mitdb and svdb.*--because"):
+        release.release_all(["cnn"], sets, tmp_path, tmp_path, progress=said.append)
+    assert said == []
+
+
+def test_the_other_model_is_released_when_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def one(kind: str, *_: object, **__: object) -> ModelCard:
+        if kind == "cnn":
+            raise EcgEdgeError("cnn is worse", "keep it")
+        return card(60, 80)
+
+    beats = features.table([make_beats("101", n=20, seed=1)])
+    sets = Sets(learn=beats, judge=beats, rest=beats, test=[])
+    monkeypatch.setattr(release, "lessons", lambda *_: None)
+    monkeypatch.setattr(release, "release", one)
+    said: list[str] = []
+    with pytest.raises(EcgEdgeError, match="cnn is worse"):
+        release.release_all(["cnn", "lstm"], sets, tmp_path, tmp_path, progress=said.append)
+    assert len(said) == 1
+
+
 def test_what_is_put_in_place_loads(tmp_path: Path) -> None:
     release.put(card(60, 80), content(), tmp_path / "models")
     assert sorted(path.name for path in (tmp_path / "models").iterdir()) == ["cnn.json", "cnn.tflite"]
