@@ -27,8 +27,7 @@ DOMINANT = "232"
 """Three quarters of the S beats of DS2 are this record's."""
 
 LEAST_SCORE = {"cnn": 0.92, "lstm": 0.94}
-"""Score an alarm should ask of a V beat, by kind of model: the lowest of the curves at which DS1 has no more than five
-false V an hour."""
+"""Score that an alarm for single V beats should ask for, by model: where DS1 comes nearest to five false V an hour."""
 
 QUICK_SVDB = 2
 

@@ -120,8 +120,8 @@ def curve(sets: dict[str, Sequence[Scored]], chosen: float) -> tuple[list[str], 
         rows.append([f"**{least:g}**" if least == chosen else f"{least:g}", *cells])
         figures[f"{least:g}"] = line
     text = [
-        "V by the least score asked of it (a V below counts as N), strict. An alarm that should ring falsely at most "
-        f"five times an hour asks for {chosen:g}, by DS1.",
+        "V by the least score asked of it (a V below counts as N), strict. Asking for "
+        f"{chosen:g} brings DS1 nearest to five false V an hour: what an alarm for single V beats should do.",
         common.table(header, rows),
     ]
     return text, _defined(figures)
