@@ -77,7 +77,6 @@ def score(task: accuracy.Task, model: Path) -> dict[str, float]:
     sys.stderr.write(f"{accuracy.model_name(str(model))} …\n")
     mitdb, svdb = task.data / "mitdb", task.data / "svdb"
     figures: dict[str, float] = {}
-    least = accuracy.least_score(str(model))
     unseen = [record for record in task.records if record in DS2]
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
@@ -85,12 +84,9 @@ def score(task: accuracy.Task, model: Path) -> dict[str, float]:
             replayed.replay(unseen, mitdb, model, out, task.jobs)
             report = evaluate(out, mitdb, unseen)
             scored = [replayed.read(record, out, mitdb) for record in unseen]
-            sure, false = reliability.ventricular(scored, least)
             figures |= _classes("DS2", report)
             figures["DS2, S without 232, F1"] = _percent(report.beat_class("S", [accuracy.DOMINANT]).strict.f1)
             figures["DS2, false V an hour"] = report.beat_class("V").false_per_hour
-            figures[f"DS2, V of score ≥ {least:g}, Se"] = _percent(sure.se)
-            figures[f"DS2, V of score ≥ {least:g}, false an hour"] = false
             figures["DS2, calibration error"] = _percent(
                 reliability.calibration_error(reliability.bins(scored, reliability.GROUPS["all"]))
             )
