@@ -127,7 +127,14 @@ def report(
             }
         header = ["", *(f"seed {seed}" for seed in by_seed), "mean ± standard deviation", "95 % interval of the mean"]
         text += [f"## {kind}", common.table(header, rows)]
-    common.write(task.results, name, text, figures=summary, facts=accuracy.machine())
+    common.write(
+        task.results,
+        name,
+        text,
+        figures=summary,
+        facts=accuracy.machine(),
+        command=f"python -m benchmarks.seeds --learn-from {' '.join(databases)}",
+    )
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -36,7 +37,7 @@ def main() -> None:
     arguments = parser.parse_args()
     mitdb = common.data_dir(arguments.data) / "mitdb"
     rest = sorted({path.stem for path in mitdb.glob("*.atr")} - set(_BUSIEST))
-    records = [mitdb / name for name in (*_BUSIEST, *rest)]
+    records = [mitdb / name for name in (*_BUSIEST, *rest)] * math.ceil(arguments.hours / 24)
     began_s = time.monotonic()
     costs, status, summary = soak(records, arguments.hours, arguments.speed)
     warm = round(arguments.warm_up * 60)
