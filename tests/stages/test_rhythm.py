@@ -373,6 +373,19 @@ def test_silence_on_a_link_that_loses_a_little_often_is_told_as_lost_signal() ->
     assert lost.onset > beats[-1][0] - 1000
 
 
+def test_beats_show_that_a_link_that_loses_a_little_often_can_be_read() -> None:
+    beats = train(("N" * 40, 300))
+    bridged = [(at, 30, True) for at in range(4100, beats[-1][0], 1000)]
+    unbroken = Story(length=beats[-1][0] + 700, beats=beats, gaps=[(3000, 200, False), *bridged])
+    assert onsets(unbroken) == []
+    silent = [beat for beat in beats if not 3000 <= beat[0] < 3200 + 12 * SECOND]
+    gaps = [(3000, 200, False), *((at, 30, True) for at in range(3300, beats[-1][0], 1000))]
+    lost = [e for e in episodes(Story(length=beats[-1][0] + 700, beats=silent, gaps=gaps)) if e.kind == "signal_lost"]
+    assert [e.phase for e in lost] == ["onset", "end"]
+    assert lost[1].evidence["ended_by"] == "signal back"
+    assert lost[1].end == next(sample for sample, _ in silent if sample > 3200)
+
+
 def test_vitals_come_every_second_with_the_rate_of_the_last_ten() -> None:
     told = story(("N" * 30, 300), ("N" * 30, 240))
     found = vitals(told)

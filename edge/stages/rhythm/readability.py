@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from edge.messages import FS_HZ, Gap, LeadState, Quality
+from edge.messages import FS_HZ, Gap, LabelledBeat, LeadState, Quality
 from edge.stages.rhythm.episodes import Episodes, seconds
 from edge.stages.rhythm.rules import RhythmRules
 
@@ -20,7 +20,8 @@ class Readability:
 
     The signal is lost when for `signal_lost_s` it could not be read as long at a stretch as asystole takes. So time
     without a beat is always told, as one or the other. A bridged gap is too short for two beats: it is no reason to
-    break a run, but silence is not claimed across it, and without beats it counts towards a lost signal.
+    break a run, but silence is not claimed across it, and without beats it counts towards a lost signal. Beats that
+    follow each other for as long as asystole takes show that the signal can be read, however often a little is bridged.
 
     Parameters
     ----------
@@ -41,6 +42,7 @@ class Readability:
         self._onset = 0
         self._bad_from: int | None = None
         self._good_from: int | None = None
+        self._beats_from: int | None = None  # first of the beats between which nothing but bridged gaps was lost
         self._only_bridged = True
         self.leads: tuple[LeadState, ...] = tuple(_UNKNOWN for _ in range(n_leads))
         self.reason: str | None = "no signal judged yet"
@@ -57,10 +59,17 @@ class Readability:
                 return end
         return 0
 
-    def beat(self) -> None:
-        """Take note of a beat that joins the one before."""
+    def beat(self, beat: LabelledBeat, before: int | None) -> None:
+        """Take note of a beat, and of the sample of the one before if it joins that one."""
+        if before is None:
+            self._beats_from = None
+            return
         if self._only_bridged:
             self._bad_from = None
+        if self._beats_from is None:
+            self._beats_from = before
+        if beat.sample - self._beats_from >= self._back:
+            self._regain(self._beats_from, beat.decided)
 
     def judge(self, quality: Quality) -> None:
         """Take the next judgement of the leads."""
@@ -88,15 +97,19 @@ class Readability:
             return
         if self._good_from is None:
             self._good_from = start
-        if end - self._good_from < self._back:
-            return
+        if end - self._good_from >= self._back:
+            self._regain(self._good_from, decided)
+
+    def _regain(self, since: int, decided: int) -> None:
         self._bad_from = None
         if self.lost:
-            self._episodes.close("signal_lost", self._good_from, decided, "signal back")
+            self._episodes.close("signal_lost", since, decided, "signal back")
 
     def _unreadable(self, start: int, end: int, decided: int, *, bridged: bool = False) -> None:
         self._spans.append((start, end, bridged))
         self._good_from = None
+        if not bridged:
+            self._beats_from = None
         if self._bad_from is None:
             self._bad_from, self._only_bridged = start, True
         self._only_bridged &= bridged

@@ -145,8 +145,7 @@ class Rhythm:
     def _on_beat(self, beat: LabelledBeat) -> None:
         self._beats[beat.label] += 1
         joined = self._joins(beat)
-        if joined:
-            self._signal.beat()
+        self._signal.beat(beat, self._last if joined else None)
         self._follow_silence(beat)
         self._hr.beat(beat, joined)
         for tracker in self._trackers:
