@@ -52,7 +52,7 @@ same-labels: $(VENV)/.test
 durability: $(VENV)/.test
 	$(BIN)/python -m benchmarks.durability
 
-# A day of ECG through everything; twenty minutes and more.
+# Three days of ECG through everything; three quarters of an hour and more.
 soak: $(VENV)/.test
 	$(BIN)/python -m benchmarks.soak
 
