@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.beat_features import NAMES
+from edge.features.history import NAMES
 from training import datasets, features, score, splits
 from training.datasets import CLASSES, LabelledBeats
 from training.features import RHYTHM, Table

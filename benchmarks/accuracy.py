@@ -17,7 +17,8 @@ from typing import Any
 import msgspec
 
 from benchmarks import common, reliability, replayed
-from edge.inference import model_names, runtime_name
+from edge.inference.beat_model import model_names
+from edge.inference.runtime import runtime_name
 from training.ec57 import CLASSES
 from training.evaluate import Report, evaluate, record_names
 from training.report import percent, record_lines, table_lines

@@ -70,7 +70,7 @@ def measure(record: Path, n_beats: int, models: Sequence[str] | None) -> dict[st
         Names or paths; the shipped ones by default.
     """
     # Here, because what is hidden must be hidden before.
-    from edge.inference import model_names  # noqa: PLC0415
+    from edge.inference.beat_model import model_names  # noqa: PLC0415
 
     beats, describe_us = described(record, n_beats)
     costs = {model: _model_costs(model, beats, describe_us) for model in models or model_names()}
@@ -105,7 +105,7 @@ def described(record: Path, n_beats: int) -> tuple[list[Any], float]:
 
 
 def _model_costs(name: str, beats: Sequence[Any], describe_us: float) -> dict[str, float]:
-    from edge.inference import BeatModel, models_dir  # noqa: PLC0415
+    from edge.inference.beat_model import BeatModel, models_dir  # noqa: PLC0415
     from edge.stages.classify import Classify  # noqa: PLC0415
 
     path = Path(name) if name.endswith(".tflite") else models_dir() / f"{name}.tflite"

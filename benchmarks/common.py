@@ -123,7 +123,7 @@ def replay(records: Iterable[str], data: Path, model: str, annotations: Path, be
     before : str
         Python to run first.
     """
-    program = f"{before}\nfrom edge.cli import main\nmain()"
+    program = f"{before}\nfrom edge.cli.app import main\nmain()"
     options = ("--data", data, "--model", model, "--annotations", annotations, "--json")
     return run([sys.executable, "-c", program, "replay", *records, *options])
 

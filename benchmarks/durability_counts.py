@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import msgspec
 
-from edge.sinks.payloads import Alert
+from edge.contract.payloads import Alert
 
 Phase = tuple[str, str, int]
 """Id, phase and decision sample: what consumers tell duplicates by."""

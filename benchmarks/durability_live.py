@@ -25,7 +25,7 @@ from benchmarks.durability_counts import Counts, Phase, in_force, judge, phase
 from benchmarks.durability_network import HOST, Broker, Fate, Network
 from benchmarks.durability_replay import CONFIG, FS_HZ, launch, wait_for
 from benchmarks.durability_retained import comes_to_fit, retained
-from edge.sinks.payloads import Alert
+from edge.contract.payloads import Alert
 
 # More of everything, and told again soon.
 _RULES = "[rhythm]\npattern_cycles = 2\ntachycardia_bpm = 100\ntachycardia_beats = 3\nupdate_s = 2\n"

@@ -19,7 +19,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from benchmarks.durability_counts import Counts
-from edge.sinks.payloads import Alert, Status
+from edge.contract.payloads import Alert, Status
 
 HOST = "127.0.0.1"
 DEVICE = "durable"

@@ -21,10 +21,10 @@ from benchmarks.durability_counts import Counts, Phase, ended_by_restart, judge,
 from benchmarks.durability_network import DEVICE, HOST, Broker, Fate, Network
 from edge import messages
 from edge.config import load
-from edge.inference import BeatModel
+from edge.contract.payloads import ModelInfo, Publications
+from edge.inference.beat_model import BeatModel
 from edge.messages import Samples, Stream
 from edge.pipeline import Pipeline
-from edge.sinks.payloads import ModelInfo, Publications
 
 FS_HZ = 360
 FIRST_START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -94,7 +94,7 @@ def launch(folder: Path, *command: str | Path) -> subprocess.Popen[bytes]:
     """Start a command; what it complains of goes into `folder`."""
     with (folder / "stderr").open("ab") as stderr:
         return subprocess.Popen(
-            [sys.executable, "-m", "edge.cli", *map(str, command)],
+            [sys.executable, "-m", "edge.cli.app", *map(str, command)],
             env={**os.environ, "OMP_NUM_THREADS": "1"},
             stdout=subprocess.DEVNULL,
             stderr=stderr,

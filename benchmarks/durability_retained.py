@@ -11,7 +11,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from benchmarks.durability_network import BASE, HOST
-from edge.sinks.payloads import Active, Status
+from edge.contract.payloads import Active, Status
 
 _PATIENCE_S = 2.0
 TOPICS = {"status": Status, "alerts/active": Active}

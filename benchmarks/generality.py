@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import accuracy, common, reliability, replayed, variants
-from edge.inference import runtime_name
+from edge.inference.runtime import runtime_name
 from training.evaluate import Report, evaluate
 from training.report import percent
 from training.splits import DS2

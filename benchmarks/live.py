@@ -179,7 +179,7 @@ def watched(records: Sequence[Path], seconds: float, *, speed: float = 1.0, conf
             command = [
                 sys.executable,
                 "-m",
-                "edge.cli",
+                "edge.cli.app",
                 "run",
                 "--config",
                 str(file),

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from benchmarks import common, mistake_pictures, replayed
 from benchmarks.mistake_pictures import Kind
 from benchmarks.replayed import NO_BEAT, Scored
-from edge.inference import runtime_name
+from edge.inference.runtime import runtime_name
 from training import ec57
 from training.ec57 import CLASSES
 from training.splits import DS2

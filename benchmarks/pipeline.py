@@ -15,7 +15,8 @@ import msgspec
 import numpy as np
 
 from benchmarks import common
-from edge.inference import BeatModel, model_names, models_dir, runtime_name
+from edge.inference.beat_model import BeatModel, model_names, models_dir
+from edge.inference.runtime import runtime_name
 from edge.messages import Gap, Message, Samples
 from edge.stages import Stage
 

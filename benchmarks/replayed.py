@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 
 from benchmarks import common
 from edge.errors import EcgEdgeError
-from edge.inference import BeatModel
+from edge.inference.beat_model import BeatModel
 from edge.messages import LabelledBeat, Message, Stream
 from edge.service.replay import Replay
 from edge.service.wiring import Options
 from edge.sinks import Sink
 from edge.sinks.wfdb_annotations import WfdbAnnotations
-from edge.sources.wfdb_header import read_header
 from edge.sources.wfdb_record import open_record
+from edge.wfdb_format.header import read_header
 from training import ec57
 from training.evaluate import read_annotations
 

@@ -20,12 +20,12 @@ import numpy as np
 
 from benchmarks import common, replayed
 from edge.errors import EcgEdgeError
-from edge.inference import BeatModel, model_names
+from edge.inference.beat_model import BeatModel, model_names
 from edge.messages import Beat, Gap, LabelledBeat, Message, Samples, Stream
 from edge.service.run import LiveRun
 from edge.service.wiring import Options
-from edge.sources.sensor_settings import Sensor
-from edge.sources.serial_sensor import SerialSensor
+from edge.sources.serial.sensor import SerialSensor
+from edge.sources.serial.settings import Sensor
 from edge.sources.wfdb_record import WfdbRecord
 from edge.stages.classify import Classify
 from firmware_bridge.boards import NativeBoard

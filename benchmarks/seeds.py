@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks import accuracy, common, reliability, replayed
 from edge.errors import EcgEdgeError
-from edge.inference import runtime_name
+from edge.inference.runtime import runtime_name
 from training import release
 from training.evaluate import Report, evaluate
 from training.splits import DS2

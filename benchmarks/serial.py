@@ -22,19 +22,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import common
+from edge.demo.broker import embedded_broker
 from edge.messages import Gap, RPeak, Samples
 from edge.pipeline import Chain, front_end
-from edge.service.broker import embedded_broker
-from edge.sources.assembly import Assembler
-from edge.sources.boards.native import Native
-from edge.sources.sensor_settings import BoardSettings, Sensor
-from edge.sources.serial_sensor import SerialSensor
+from edge.sources.serial.assembly import Assembler
+from edge.sources.serial.boards.native import Native
+from edge.sources.serial.sensor import SerialSensor
+from edge.sources.serial.settings import BoardSettings, Sensor
 from edge.sources.wfdb_record import WfdbRecord
 from firmware_bridge import frames
 from firmware_bridge.boards import NativeBoard
 from firmware_bridge.codec import Decoder, encode
 from firmware_bridge.emulator import Emulator, Line, Pty
-from firmware_bridge.torments import Tormentor, Torments
+from firmware_bridge.link_faults import FaultInjector, LinkFaults
 
 ROUNDS = 5
 RANDOM_BYTES = 100_000_000
@@ -237,7 +237,7 @@ def alert_latency(mitdb: Path, minutes: float) -> dict[str, float]:
     line = _Logged(Pty())
     board = NativeBoard(block.mv, source.stream.fs_hz, source.stream.leads, running=False)
     with broker() as url, _subscribed(url) as received:
-        command = [sys.executable, "-m", "edge.cli", "run", "--port", line.path, "--mqtt", url, "--json"]
+        command = [sys.executable, "-m", "edge.cli.app", "run", "--port", line.path, "--mqtt", url, "--json"]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=common.REPO) as watch:
             Emulator(board, line, speed=ALERT_SPEED).run()
             time.sleep(1)
@@ -304,7 +304,7 @@ def loss(path: Path) -> dict[str, Any]:
     stream = source.stream
     mv = np.concatenate([block.mv for block in source.blocks(100_000)])
     board = NativeBoard(mv, stream.fs_hz, stream.leads)
-    tormentor, native = Tormentor(Torments(loss=LOSS, corrupt=CORRUPT)), Native(BoardSettings())
+    tormentor, native = FaultInjector(LinkFaults(loss=LOSS, corrupt=CORRUPT)), Native(BoardSettings())
     assembler = Assembler(path.name, 0.0)
     messages: list[Samples | Gap] = []
     for tick in range(int(len(mv) / stream.fs_hz * 10) + 20):

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from edge.errors import ConfigError
-from edge.sources.sensor_settings import Sensor
+from edge.sources.serial.settings import Sensor
 from edge.stages.alarms import AlarmRules
 from edge.stages.rhythm import RhythmRules
 

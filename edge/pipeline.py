@@ -7,14 +7,14 @@ from fractions import Fraction
 
 import msgspec
 
-from edge.inference import BeatModel
+from edge.inference.beat_model import BeatModel
 from edge.messages import FS_HZ, Event, Gap, Message, Samples, Stream
 from edge.stages import Stage
 from edge.stages.alarms import AlarmRules, Alarms
 from edge.stages.beats import Beats
 from edge.stages.classify import Classify
-from edge.stages.conditioning import Conditioning
-from edge.stages.qrs import QrsDetector
+from edge.stages.conditioning.stage import Conditioning
+from edge.stages.qrs.stage import QrsDetector
 from edge.stages.quality import SignalQuality
 from edge.stages.rhythm import Rhythm, RhythmRules
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from firmware_bridge.boards import Board
-from firmware_bridge.torments import Tormentor, Torments
+from firmware_bridge.link_faults import FaultInjector, LinkFaults
 
 _TICK_S = 0.002
 # So often a board that waits for its reader looks whether it is to stop.
@@ -158,7 +158,7 @@ class RealPort:
 
 
 class Emulator:
-    """Paces a board and torments what it sends.
+    """Paces a board and faults what it sends.
 
     Parameters
     ----------
@@ -168,16 +168,16 @@ class Emulator:
         Where to.
     speed : float
         Board seconds a second; at other speeds than 1 the board waits for its reader instead of losing samples.
-    torments : Torments
+    faults : LinkFaults
         What happens on the way.
     """
 
-    def __init__(self, board: Board, line: Line, *, speed: float = 1.0, torments: Torments | None = None) -> None:
+    def __init__(self, board: Board, line: Line, *, speed: float = 1.0, faults: LinkFaults | None = None) -> None:
         self._board = board
         self._line = line
-        self._torments = torments or Torments()
-        self._tormentor = Tormentor(self._torments)
-        self._rate = speed * (1 + self._torments.drift_ppm * 1e-6)
+        self._faults = faults or LinkFaults()
+        self._injector = FaultInjector(self._faults)
+        self._rate = speed * (1 + self._faults.drift_ppm * 1e-6)
         self._patient = speed != 1.0
         self._stop = threading.Event()
         self._plugged = True
@@ -192,12 +192,12 @@ class Emulator:
             self._stop.wait(_TICK_S)
 
     def _tick(self, board_s: float) -> None:
-        self._replug(self._torments.plugged(board_s))
-        self._board.lead_off = self._torments.electrode_off(board_s)
+        self._replug(self._faults.plugged(board_s))
+        self._board.lead_off = self._faults.electrode_off(board_s)
         if self._plugged:
             self._send(self._board.receive(self._line.read(), board_s))
-        if not self._torments.stalled(board_s):
-            self._send(self._tormentor.pass_on(self._board.due(board_s)))
+        if not self._faults.stalled(board_s):
+            self._send(self._injector.pass_on(self._board.due(board_s)))
 
     def _replug(self, plugged: bool) -> None:
         if plugged != self._plugged:

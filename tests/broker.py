@@ -129,7 +129,7 @@ def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
 
 AMQTT = """
 import sys
-from edge.service.broker import embedded_broker
+from edge.demo.broker import embedded_broker
 with embedded_broker() as url:
     print(url, flush=True)
     sys.stdin.read()

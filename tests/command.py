@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 REPO = Path(__file__).resolve().parent.parent
 INSTALLED = Path(sys.executable).parent / "ecg-edge"
-COMMAND = [str(INSTALLED)] if INSTALLED.is_file() else [sys.executable, "-m", "edge.cli"]
+COMMAND = [str(INSTALLED)] if INSTALLED.is_file() else [sys.executable, "-m", "edge.cli.app"]
 
 # Each command of a test keeps its state in a folder of its own, so that none finds another's alerts.
 _STATE = tempfile.TemporaryDirectory(prefix="ecg-edge-state-")

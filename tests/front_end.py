@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from edge.messages import Event, Gap, Message, RPeak, Samples
 from edge.pipeline import Chain
-from edge.stages.conditioning import Conditioning
-from edge.stages.qrs import QrsDetector
+from edge.stages.conditioning.stage import Conditioning
+from edge.stages.qrs.stage import QrsDetector
 from edge.stages.quality import SignalQuality
 
 _WAVES = ((-0.18, 0.025, 0.12), (-0.03, 0.008, -0.1), (0.0, 0.011, 1.0), (0.03, 0.01, -0.2), (0.27, 0.045, 0.25))

@@ -11,20 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.messages import Gap, Samples, SourceState
-from edge.sources.serial_sensor import Live, SerialSensor
+from edge.sources.serial.sensor import Live, SerialSensor
 from firmware_bridge.boards import Board
 from firmware_bridge.emulator import Emulator, Pty
-from firmware_bridge.torments import Torments
+from firmware_bridge.link_faults import LinkFaults
 
 FS_HZ = 360.0
 
 
 @contextmanager
 def running(
-    board: Board, line: Pty, *, speed: float = 1.0, torments: Torments | None = None
+    board: Board, line: Pty, *, speed: float = 1.0, faults: LinkFaults | None = None
 ) -> Iterator[threading.Thread]:
     stop = threading.Event()
-    thread = threading.Thread(target=Emulator(board, line, speed=speed, torments=torments).run, args=(stop,))
+    thread = threading.Thread(target=Emulator(board, line, speed=speed, faults=faults).run, args=(stop,))
     thread.start()
     try:
         yield thread

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta, timezone
 
 import numpy as np
 
+from edge.contract.payloads import ModelInfo
 from edge.messages import Alert, Episode, LabelledBeat, Message, Stream, Strip, Vitals
-from edge.sinks.payloads import ModelInfo
 
 START = datetime(2026, 3, 1, 8, 0, tzinfo=timezone(timedelta(hours=1)))
 MODEL = ModelInfo(name="cnn", sha256="ab" * 32)

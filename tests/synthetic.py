@@ -9,7 +9,8 @@ import numpy as np
 import wfdb
 from numpy.typing import NDArray
 
-from edge.beat_features import LEADS, NAMES, WINDOW
+from edge.features.history import NAMES
+from edge.features.window import LEADS, WINDOW
 from training.datasets import LabelledBeats
 
 MakeRecord = Callable[..., Path]

@@ -21,7 +21,7 @@ from command import Run
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
-from edge.sinks.discovery import BIRTH, BIRTH_TOPIC, announcements
+from edge.sinks.mqtt.home_assistant import BIRTH, BIRTH_TOPIC, announcements
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "docs" / "broker"
 HOST = "localhost"

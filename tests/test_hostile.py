@@ -16,12 +16,12 @@ from serial_bench import running
 from edge import config
 from edge.config import Device
 from edge.errors import ConfigError, SourceError
-from edge.inference import BeatModel
+from edge.inference.beat_model import BeatModel
 from edge.service.run import LiveRun, _plain
 from edge.service.wiring import Options
 from edge.sinks.wfdb_annotations import WfdbAnnotations
-from edge.sources.sensor_settings import Sensor
-from edge.sources.serial_sensor import SerialSensor
+from edge.sources.serial.sensor import SerialSensor
+from edge.sources.serial.settings import Sensor
 from edge.sources.wfdb_record import find_record, open_record
 from firmware_bridge.boards import NativeBoard
 from firmware_bridge.emulator import Pty

@@ -42,13 +42,13 @@ def test_the_wheel_carries_models_and_unit_and_no_tests(wheel: Path) -> None:
 def test_an_installed_wheel_finds_its_models_from_any_folder(wheel: Path, tmp_path: Path) -> None:
     site = tmp_path / "site"
     zipfile.ZipFile(wheel).extractall(site)
-    code = "import edge.inference as i; print(i.__file__); print(i.BeatModel.load('cnn').card.kind)"
+    code = "import edge.inference.beat_model as i; print(i.__file__); print(i.BeatModel.load('cnn').card.kind)"
     where, kind = python(code, tmp_path, PYTHONPATH=str(site)).split()
     assert Path(where).is_relative_to(site)
     assert kind == "cnn"
 
 
-@pytest.mark.parametrize("module", ["edge", "edge.cli", "edge.pipeline", "edge.service.replay"])
+@pytest.mark.parametrize("module", ["edge", "edge.cli.app", "edge.pipeline", "edge.service.replay"])
 def test_a_start_loads_only_what_it_needs(module: str) -> None:
     code = f"import sys, {module}; print(*sorted({{name.split('.')[0] for name in sys.modules}}))"
     loaded = set(python(code, REPO).split())

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edge.inference import BeatModel
+from edge.inference.beat_model import BeatModel
 from edge.messages import Alert, Event, Gap, LabelledBeat, Message, Quality, RPeak, Samples, Stream, Vitals
 from edge.pipeline import Pipeline
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from edge import config
-from edge.service.install import files_dir, install
-from edge.sources.ports import KNOWN_USB
+from edge.sources.serial.ports import KNOWN_USB
+from edge.tools.install import files_dir, install
 
 REPO = Path(__file__).resolve().parent.parent
 UNIT = files_dir() / "ecg-edge.service"
@@ -183,7 +183,7 @@ def put_program(machine: Path) -> str:
     program = machine / PROGRAM.relative_to("/")
     program.parent.mkdir()
     python = interpreter(machine)
-    program.write_text(f'#!/bin/sh\nPYTHONPATH=/opt/ecg-edge/lib:{PACKAGES} exec {python} -m edge.cli "$@"\n')
+    program.write_text(f'#!/bin/sh\nPYTHONPATH=/opt/ecg-edge/lib:{PACKAGES} exec {python} -m edge.cli.app "$@"\n')
     program.chmod(0o755)
     return python
 

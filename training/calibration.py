@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special
 
-from edge.inference import SUREST
-from edge.model_card import Confidence
+from edge.inference.beat_model import MIN_ODDS
+from edge.inference.card import Confidence
 from training.datasets import CLASSES, Labels
 from training.score import SHARES
 
@@ -44,10 +44,10 @@ def calibrate(labels: Labels, weighed: NDArray[np.float32]) -> tuple[Confidence,
 
 
 def logits(weighed: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the logit of the largest weighed probability of each row, as `edge.inference.BeatModel.decide` has it."""
+    """Return the logit of the largest weighed probability of each row, as `BeatModel.decide` has it."""
     best = weighed.max(axis=1, keepdims=True).astype(np.float64)
     others = np.exp(weighed - best).sum(axis=1) - 1
-    return np.asarray(-np.log(np.maximum(others, SUREST)))
+    return np.asarray(-np.log(np.maximum(others, MIN_ODDS)))
 
 
 def _fit(logit: NDArray[np.float64], right: NDArray[np.bool_], weights: NDArray[np.float64]) -> Confidence:

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from edge import beat_features, inference
-from edge.model_card import SCHEMA, Confidence, Feature, ModelCard, Origin, Tensor, Window
+from edge.features import history
+from edge.features import window as beat_window
+from edge.inference.card import SCHEMA, Confidence, Feature, ModelCard, Origin, Tensor, Window
+from edge.inference.runtime import tensors
 from training.datasets import CLASSES
 from training.train import Trained
 
@@ -39,7 +41,7 @@ def make_card(
     records : sequence of str
         ``database/record`` of the beats it learnt from or was chosen by.
     metrics : dict
-        See `edge.model_card.ModelCard`.
+        See `edge.inference.card.ModelCard`.
     confidence : sequence of Confidence
         One a class; as the model says, by default.
     seed : int
@@ -47,7 +49,7 @@ def make_card(
     because : str
         Why it is released although another scored better.
     """
-    inputs, outputs = inference.tensors(content)
+    inputs, outputs = tensors(content)
     databases: dict[str, tuple[str, ...]] = {}
     for record in sorted(records):
         database, name = record.split("/")
@@ -61,14 +63,14 @@ def make_card(
         context=_of_rank(inputs, 2),
         output=outputs[0],
         window=Window(
-            fs_hz=beat_features.WINDOW_HZ,
-            before=beat_features.BEFORE,
-            n=beat_features.WINDOW,
-            leads=beat_features.LEADS,
+            fs_hz=beat_window.WINDOW_HZ,
+            before=beat_window.BEFORE,
+            n=beat_window.WINDOW,
+            leads=beat_window.LEADS,
         ),
         features=tuple(
             Feature(name=name, knots=tuple(round(knot, 5) for knot in knots))
-            for name, knots in zip(beat_features.NAMES, trained.levels.knots.tolist(), strict=True)
+            for name, knots in zip(history.NAMES, trained.levels.knots.tolist(), strict=True)
         ),
         classes=CLASSES,
         offsets=tuple(round(offset, 3) for offset in trained.offsets.tolist()),

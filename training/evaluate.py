@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import SourceError
-from edge.sources.wfdb_header import read_header
+from edge.wfdb_format.header import read_header
 from training import ec57
 from training.report import NAN, RecordScore, Report, render
 from training.splits import DS1, DS2, PACED, svdb_unseen

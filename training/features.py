@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.beat_features import NAMES
-from edge.beat_timing import TIMING_NAMES
+from edge.features.history import NAMES
+from edge.features.timing import TIMING_NAMES
 from training.datasets import CLASSES, LabelledBeats
 
 _MEASURED = 60_000
@@ -42,7 +42,7 @@ class Levels:
     Attributes
     ----------
     knots : float32 array, shape (k, BINS + 1)
-        See `edge.model_card.Feature`.
+        See `edge.inference.card.Feature`.
     """
 
     knots: NDArray[np.float32]

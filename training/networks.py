@@ -13,8 +13,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from edge.beat_features import LEADS, NAMES, WINDOW
 from edge.errors import EcgEdgeError
+from edge.features.history import NAMES
+from edge.features.window import LEADS, WINDOW
 from training.datasets import CLASSES
 from training.features import BINS, RHYTHM
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import EcgEdgeError
-from edge.inference import BeatModel
-from edge.model_card import ModelCard, read_card, write_card
+from edge.inference.beat_model import BeatModel
+from edge.inference.card import ModelCard, read_card, write_card
 from training import cards, datasets, features, score, splits, train
 from training.calibration import calibrate
 from training.datasets import LabelledBeats

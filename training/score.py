@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from edge.inference import TINY
+from edge.inference.beat_model import TINY
 from training import ec57
 from training.ec57 import CLASSES, Table
 
@@ -35,7 +35,7 @@ def decide(probabilities: NDArray[np.float32], offsets: NDArray[np.float32]) -> 
     probabilities : float32 array, shape (n, len(CLASSES))
         What a model says.
     offsets : float32 array, shape (len(CLASSES),)
-        See `edge.model_card.ModelCard`.
+        See `edge.inference.card.ModelCard`.
 
     Returns
     -------

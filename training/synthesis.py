@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.beat_features import BEFORE, LEADS, WINDOW, WINDOW_HZ, History
+from edge.features.history import History
+from edge.features.window import BEFORE, LEADS, WINDOW, WINDOW_HZ
 from edge.messages import FS_HZ
 from training.datasets import CLASSES, LabelledBeats
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edge.errors import ModelError
-from edge.inference import BeatModel, model_names
+from edge.inference.beat_model import BeatModel, model_names
 
 LEAST_FREE = 32 << 20
 """Bytes; with fewer left the disk counts as full, while there is still room to write that it is."""

@@ -15,7 +15,8 @@ from typing import Any
 import msgspec
 
 from edge.errors import EcgEdgeError, SourceError
-from edge.inference import BeatModel, runtime_name
+from edge.inference.beat_model import BeatModel
+from edge.inference.runtime import runtime_name
 from edge.messages import Event, Gap, Samples, Stream
 from edge.pipeline import Pipeline
 from edge.service.progress import ProgressLine

@@ -15,20 +15,21 @@ import msgspec
 
 from edge.config import Config
 from edge.errors import EcgEdgeError, SourceError
-from edge.inference import BeatModel, runtime_name
+from edge.inference.beat_model import BeatModel
+from edge.inference.runtime import runtime_name
 from edge.messages import Gap, Samples, SourceState, Stream
 from edge.service.health import Health, load_model
 from edge.service.notify import Notifier
 from edge.service.progress import ProgressLine
 from edge.service.replay import EXIT_FAILED, Progress
-from edge.service.signals import Asked, listening
+from edge.service.signals import SignalRequests, listening
 from edge.service.summary import Summary
 from edge.service.table import table
 from edge.service.watch import Watch
 from edge.service.wiring import Options, model_info, sinks
 from edge.sinks import Sink
 from edge.sinks.fanout import Fanout
-from edge.sources.serial_sensor import SerialSensor
+from edge.sources.serial.sensor import SerialSensor
 
 Report = Callable[[EcgEdgeError | str], None]
 Reread = Callable[[], Config | None]
@@ -60,7 +61,7 @@ class LiveRun:
     health : Health, optional
         Looks at the machine.
     reread : callable, optional
-        Asked after every message for a new configuration.
+        SignalRequests after every message for a new configuration.
     """
 
     def __init__(
@@ -251,7 +252,7 @@ def _plain(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "-", name)[:64].strip("-_") or "board"
 
 
-def _reread(asked: Asked, read: Callable[[], Config] | None) -> Reread:
+def _reread(asked: SignalRequests, read: Callable[[], Config] | None) -> Reread:
     return lambda: read() if read is not None and asked.take_reload() else None
 
 

@@ -17,7 +17,7 @@ _DEADLINE_S = STOP_WITHIN_S - 0.5
 EXIT_CUT_SHORT = 1
 
 
-class Asked:
+class SignalRequests:
     """What was asked for so far.
 
     Attributes
@@ -43,7 +43,7 @@ class Asked:
 
 
 @contextmanager
-def listening(report: Callable[[str], None]) -> Iterator[Asked]:
+def listening(report: Callable[[str], None]) -> Iterator[SignalRequests]:
     """Turn signals into words; a second SIGTERM or Ctrl-C kills.
 
     Whoever sends SIGTERM (a service manager, a shutdown) does not wait: what has not ended by itself `STOP_WITHIN_S`
@@ -54,7 +54,7 @@ def listening(report: Callable[[str], None]) -> Iterator[Asked]:
     report : callable
         Told before it is cut short.
     """
-    asked = Asked()
+    asked = SignalRequests()
     over = threading.Event()
 
     def cut_short() -> None:

@@ -8,8 +8,8 @@ from collections import Counter
 import msgspec
 import numpy as np
 
+from edge.contract.payloads import ModelInfo
 from edge.messages import Alert, Episode, Event, LabelledBeat, Stream, Vitals
-from edge.sinks.payloads import ModelInfo
 
 LABELS = ("N", "S", "V", "F", "Q")
 

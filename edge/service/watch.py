@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import msgspec
 
 from edge.config import Config
-from edge.inference import BeatModel
+from edge.inference.beat_model import BeatModel
 from edge.messages import FS_HZ, Alert, Episode, Event, Gap, Samples, Stream, Strip, Vitals
 from edge.pipeline import Pipeline
 from edge.service.summary import Tally

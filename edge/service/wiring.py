@@ -11,19 +11,20 @@ import msgspec
 
 from edge import __version__, config
 from edge.config import Config
+from edge.contract.payloads import ModelInfo
 from edge.errors import ConfigError
-from edge.inference import BeatModel, runtime_name
+from edge.inference.beat_model import BeatModel
+from edge.inference.runtime import runtime_name
 from edge.service import credentials
 from edge.sinks import Sink
 from edge.sinks.console import Console
 from edge.sinks.jsonl import JsonLines
-from edge.sinks.payloads import ModelInfo
 from edge.sinks.wfdb_annotations import WfdbAnnotations
 
 if TYPE_CHECKING:
-    from edge.sinks.mqtt_client import Broker, Publisher
-    from edge.sinks.outbox import Outbox
-    from edge.sinks.recorder import Recorder
+    from edge.sinks.mqtt.client import Broker, Publisher
+    from edge.sinks.outbox.outbox import Outbox
+    from edge.sinks.recorder.sink import Recorder
 
 MAX = float("inf")
 """As fast as it goes."""
@@ -100,7 +101,7 @@ def broker(mqtt: config.Mqtt) -> Broker:
     ConfigError
         If there is none, or its password file or certificates are not there.
     """
-    from edge.sinks.mqtt_client import Broker  # noqa: PLC0415  (paho takes 0.1 s to import)
+    from edge.sinks.mqtt.client import Broker  # noqa: PLC0415  (paho takes 0.1 s to import)
 
     if mqtt.url is None:
         raise ConfigError("mqtt.url", "is not set")
@@ -181,8 +182,8 @@ def mqtt_sink(settings: Config, model: ModelInfo, *, wrap: Callable[[Publisher],
         Put around the connection, to watch it.
     """
     # paho takes 0.1 s to import, which a run without a broker need not wait for.
-    from edge.sinks.mqtt import MqttSink  # noqa: PLC0415
-    from edge.sinks.mqtt_client import MqttPublisher  # noqa: PLC0415
+    from edge.sinks.mqtt.client import MqttPublisher  # noqa: PLC0415
+    from edge.sinks.mqtt.sink import MqttSink  # noqa: PLC0415
 
     device = settings.device.id
     publisher: Publisher = MqttPublisher(broker(settings.mqtt), device)
@@ -219,11 +220,11 @@ def durable_mqtt_sink(
     rotate : callable, optional
         Begins a new log of alerts, for whoever commands it.
     """
-    from edge.sinks.commands import Inbox  # noqa: PLC0415
-    from edge.sinks.discovery import announcements  # noqa: PLC0415
-    from edge.sinks.mqtt import MqttSink  # noqa: PLC0415
-    from edge.sinks.mqtt_link import MqttLink  # noqa: PLC0415
-    from edge.sinks.obedience import Obedience  # noqa: PLC0415
+    from edge.contract.commands import Inbox  # noqa: PLC0415
+    from edge.sinks.mqtt.command_handler import CommandHandler  # noqa: PLC0415
+    from edge.sinks.mqtt.home_assistant import announcements  # noqa: PLC0415
+    from edge.sinks.mqtt.link import MqttLink  # noqa: PLC0415
+    from edge.sinks.mqtt.sink import MqttSink  # noqa: PLC0415
 
     device = settings.device.id
     box, inbox = outbox(settings), Inbox()
@@ -244,13 +245,13 @@ def durable_mqtt_sink(
         model=model,
         waveform=settings.mqtt.waveform,
         outbox=box,
-        obedience=Obedience(device, inbox, rotate) if live else None,
+        commands=CommandHandler(device, inbox, rotate) if live else None,
     )
 
 
 def outbox(settings: Config) -> Outbox:
     """Return the outbox, in the configured file or else in the state directory."""
-    from edge.sinks.outbox import Limits, Outbox  # noqa: PLC0415
+    from edge.sinks.outbox.outbox import Limits, Outbox  # noqa: PLC0415
 
     chosen = settings.outbox
     path = Path(chosen.path) if chosen.path else state_directory() / f"outbox-{settings.device.id}.sqlite"
@@ -266,8 +267,8 @@ def records(settings: Config) -> bool:
 
 def recorder(settings: Config) -> Recorder:
     """Return the sink that keeps the last hours as WFDB records in the state directory."""
-    from edge.sinks.recorder import Recorder  # noqa: PLC0415  (of POSIX only: it locks its folder)
-    from edge.sinks.recording.ring import Limits  # noqa: PLC0415
+    from edge.sinks.recorder.ring import Limits  # noqa: PLC0415
+    from edge.sinks.recorder.sink import Recorder  # noqa: PLC0415  (of POSIX only: it locks its folder)
 
     chosen = settings.recorder
     limits = Limits(max_bytes=round(chosen.max_mb * 1e6), max_s=chosen.hours * 3600, segment_s=chosen.segment_min * 60)

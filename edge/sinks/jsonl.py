@@ -7,9 +7,9 @@ import os
 from io import FileIO
 from pathlib import Path
 
+from edge.contract.payloads import ModelInfo, Publications, encode
 from edge.errors import SinkError
 from edge.messages import Alert, Message, SourceState, Stream
-from edge.sinks.payloads import ModelInfo, Publications, encode
 
 
 class JsonLines:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from edge.errors import SourceError
 from edge.messages import Samples, Stream
-from edge.sources.wfdb_header import Header, Signal, read_header
+from edge.wfdb_format.header import Header, Signal, read_header
 
 _MV_PER = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "nv": 1e-6, "v": 1e3}
 _RAW_DTYPE: dict[int, np.dtype[Any]] = {

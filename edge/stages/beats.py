@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.beat_features import BEFORE, LEADS, STEP, WINDOW, History, choose_leads, cut
-from edge.beat_noise import Noise
+from edge.features.history import History
+from edge.features.noise import Noise
+from edge.features.window import BEFORE, LEADS, STEP, WINDOW, choose_leads, cut
 from edge.messages import FS_HZ, Beat, Event, Gap, LeadState, Message, Quality, RPeak, Samples
 
 WAIT_S = 1.9

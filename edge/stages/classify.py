@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from edge.inference import BeatModel
+from edge.inference.beat_model import BeatModel
 from edge.messages import Beat, Label, LabelledBeat, Message
 
 

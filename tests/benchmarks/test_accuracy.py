@@ -15,7 +15,7 @@ from PIL import Image
 
 from benchmarks import beat_cost, mistake_pictures, mistakes, reliability, replayed, seeds
 from benchmarks.replayed import Scored
-from edge.inference import models_dir
+from edge.inference.beat_model import models_dir
 
 FS_HZ = 360
 

@@ -12,9 +12,9 @@ import atheris
 
 with atheris.instrument_imports(include=["firmware_bridge", "edge.sources"]):
     from edge.errors import SourceError
-    from edge.sources.assembly import Assembler
-    from edge.sources.boards import FORMATS
-    from edge.sources.sensor_settings import BoardSettings
+    from edge.sources.serial.assembly import Assembler
+    from edge.sources.serial.boards import FORMATS
+    from edge.sources.serial.settings import BoardSettings
     from firmware_bridge import cyton, openview, text
     from firmware_bridge.codec import MAX_ENCODED, Decoder, encode
 

@@ -18,9 +18,9 @@ from command import COMMAND, environment
 from numpy.typing import NDArray
 
 from edge.messages import Gap, RPeak, Samples, SourceState, Stream
-from edge.sources import ports
-from edge.sources.sensor_settings import Sensor
-from edge.sources.serial_sensor import Live, SerialSensor
+from edge.sources.serial import ports
+from edge.sources.serial.sensor import Live, SerialSensor
+from edge.sources.serial.settings import Sensor
 from firmware_bridge import frames
 from firmware_bridge.codec import Decoder, encode
 

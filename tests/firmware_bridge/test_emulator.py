@@ -1,4 +1,4 @@
-"""Boards in software: what they send is what their formats say, and torments do what they promise."""
+"""Boards in software: what they send is what their formats say, and faults do what they promise."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from firmware_bridge import cyton, frames, openview, text
 from firmware_bridge.boards import NativeBoard, make_board
 from firmware_bridge.codec import Decoder, encode
 from firmware_bridge.emulator import Emulator, Pty
-from firmware_bridge.torments import Tormentor, Torments
+from firmware_bridge.link_faults import FaultInjector, LinkFaults
 
 FS_HZ = 250.0
 
@@ -107,19 +107,19 @@ def test_lead_off_in_every_format() -> None:
 
 def test_torments_are_as_many_as_asked_for_and_repeatable() -> None:
     packets = [encode(frames.Ping(token=i)) for i in range(20_000)]
-    torments = Torments(loss=0.05, corrupt=0.01, seed=2)
-    arrived = Tormentor(torments).pass_on(packets)
-    assert arrived == Tormentor(torments).pass_on(packets)
+    faults = LinkFaults(loss=0.05, corrupt=0.01, seed=2)
+    arrived = FaultInjector(faults).pass_on(packets)
+    assert arrived == FaultInjector(faults).pass_on(packets)
     assert len(arrived) == pytest.approx(19_000, abs=100)
     assert len(set(arrived) - set(packets)) == pytest.approx(190, abs=45)
-    assert Tormentor(Torments()).pass_on(packets) == packets
+    assert FaultInjector(LinkFaults()).pass_on(packets) == packets
 
 
 def test_stalls_bursts_unplugging_and_lead_off_follow_the_board_s_time() -> None:
-    torments = Torments(stall_s=5, unplug_every_s=10, unplugged_s=2, lead_off=(20, 3))
-    assert [s for s in range(120) if torments.stalled(s)] == [*range(55, 60), *range(115, 120)]
-    assert [s for s in range(30) if not torments.plugged(s)] == [10, 11, 22, 23]
-    assert [s for s in range(120) if torments.electrode_off(s)] == [20, 21, 22, 80, 81, 82]
+    faults = LinkFaults(stall_s=5, unplug_every_s=10, unplugged_s=2, lead_off=(20, 3))
+    assert [s for s in range(120) if faults.stalled(s)] == [*range(55, 60), *range(115, 120)]
+    assert [s for s in range(30) if not faults.plugged(s)] == [10, 11, 22, 23]
+    assert [s for s in range(120) if faults.electrode_off(s)] == [20, 21, 22, 80, 81, 82]
 
 
 def test_pty_comes_back_as_another_one(tmp_path: Path) -> None:

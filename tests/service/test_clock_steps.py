@@ -30,7 +30,7 @@ SPEED = 12
 PROGRAM = """
 import select, sys, time
 time.sleep = lambda seconds: select.select([], [], [], seconds)
-from edge.cli import main
+from edge.cli.app import main
 sys.argv[0] = "ecg-edge"
 main()
 """

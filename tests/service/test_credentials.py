@@ -10,7 +10,7 @@ from broker import HOST, Mosquitto, own_certificate
 from edge.config import Mqtt
 from edge.errors import ConfigError, SinkError
 from edge.service import credentials, wiring
-from edge.sinks.mqtt_client import MqttPublisher
+from edge.sinks.mqtt.client import MqttPublisher
 
 
 def test_a_bare_name_is_a_systemd_credential(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,10 +20,11 @@ from service_manager import Manager, service
 from sinks_samples import Keeping
 from small_disk import small_disk
 
-import edge.inference
+import edge.inference.beat_model
 from edge.config import Config
+from edge.contract.payloads import schema
 from edge.errors import ModelError
-from edge.inference import BeatModel
+from edge.inference.beat_model import BeatModel
 from edge.messages import Alert, Gap, LabelledBeat, Message, Samples, Stream, Vitals
 from edge.service.health import LEAST_FREE, Health, load_model, writable
 from edge.service.notify import Notifier
@@ -32,9 +33,8 @@ from edge.service.signals import STOP_WITHIN_S
 from edge.service.watch import Watch
 from edge.service.wiring import Options, model_info, mqtt_sink
 from edge.sinks.fanout import Fanout
-from edge.sinks.payloads import schema
-from edge.sources.sensor_settings import Sensor
-from edge.sources.serial_sensor import SerialSensor
+from edge.sources.serial.sensor import SerialSensor
+from edge.sources.serial.settings import Sensor
 
 
 @pytest.fixture(scope="module")
@@ -251,9 +251,9 @@ def test_how_full_a_disk_is_is_told_once(tmp_path: Path) -> None:
 
 def test_another_model_stands_in_for_a_broken_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "models"
-    shutil.copytree(edge.inference.models_dir(), folder)
-    monkeypatch.setattr(edge.inference, "models_dir", lambda: folder)
-    monkeypatch.setattr("edge.service.health.model_names", edge.inference.model_names)
+    shutil.copytree(edge.inference.beat_model.models_dir(), folder)
+    monkeypatch.setattr(edge.inference.beat_model, "models_dir", lambda: folder)
+    monkeypatch.setattr("edge.service.health.model_names", edge.inference.beat_model.model_names)
     model, problem = load_model("cnn")
     assert (model.name, problem) == ("cnn", None)
     damaged = folder / "cnn.tflite"

@@ -18,10 +18,10 @@ from paho.mqtt.enums import CallbackAPIVersion
 from service_manager import Manager, configured, logged, service, stopped, waiting
 from sinks_samples import MODEL, STREAM, an_alert
 
-from edge.sinks.mqtt import MqttSink
-from edge.sinks.mqtt_client import Broker
-from edge.sinks.mqtt_link import MqttLink
-from edge.sinks.outbox import Outbox
+from edge.sinks.mqtt.client import Broker
+from edge.sinks.mqtt.link import MqttLink
+from edge.sinks.mqtt.sink import MqttSink
+from edge.sinks.outbox.outbox import Outbox
 
 pytestmark = pytest.mark.skipif(MOSQUITTO is None, reason="needs mosquitto")
 

@@ -76,7 +76,7 @@ def test_without_its_model_the_service_watches_with_the_other(
     listener = Listener(mosquitto.url)
     config = configured(tmp_path, fast_board, f'url = "{mosquitto.url}"')
     with subprocess.Popen(
-        [sys.executable, "-m", "edge.cli", "run", "--config", config],
+        [sys.executable, "-m", "edge.cli.app", "run", "--config", config],
         cwd=installed,
         env=environment(NOTIFY_SOCKET=manager.address, PYTHONPATH=str(installed)),
         stdout=subprocess.DEVNULL,
@@ -111,7 +111,7 @@ def test_a_configuration_that_makes_no_sense_is_refused_in_a_line(text: str, tmp
     config = tmp_path / "edge.toml"
     config.write_text(text)
     done = subprocess.run(
-        [sys.executable, "-m", "edge.cli", "run", "--config", config],
+        [sys.executable, "-m", "edge.cli.app", "run", "--config", config],
         cwd=REPO,
         env=environment(),
         capture_output=True,

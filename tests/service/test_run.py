@@ -15,16 +15,16 @@ from serial_bench import running
 
 from edge.config import Config
 from edge.errors import SourceError
-from edge.inference import BeatModel
+from edge.inference.beat_model import BeatModel
 from edge.messages import Alert, Event, Gap, LabelledBeat, Message, Quality, RPeak, Samples, Stream, Vitals
 from edge.pipeline import Pipeline
 from edge.service.run import LiveRun
 from edge.service.wiring import Options
-from edge.sources.sensor_settings import Sensor
-from edge.sources.serial_sensor import SerialSensor
+from edge.sources.serial.sensor import SerialSensor
+from edge.sources.serial.settings import Sensor
 from firmware_bridge.boards import NativeBoard
 from firmware_bridge.emulator import Pty
-from firmware_bridge.torments import Torments
+from firmware_bridge.link_faults import LinkFaults
 
 FS_HZ = 360.0
 
@@ -115,7 +115,7 @@ def test_live_equals_replay(model: BeatModel, mv: NDArray[np.float32]) -> None:
 
 def test_beats_are_found_in_what_arrives(model: BeatModel, mv: NDArray[np.float32]) -> None:
     board, line = NativeBoard(mv, FS_HZ, ("MLII",), running=False), Pty()
-    with running(board, line, speed=40, torments=Torments(loss=0.05, corrupt=0.01, seed=3)) as thread:
+    with running(board, line, speed=40, faults=LinkFaults(loss=0.05, corrupt=0.01, seed=3)) as thread:
         notebook, _, _ = watch(model, line.path, thread)
     clean = [e.sample for e in replayed(model, notebook.streams[0], mv) if isinstance(e, RPeak | LabelledBeat)]
     lost = np.zeros(len(mv) + 360, bool)
@@ -155,7 +155,7 @@ def test_a_board_that_goes_away_is_told_and_its_absence_has_no_rate(
 ) -> None:
     link = tmp_path / "tty"
     board, line = NativeBoard(mv, FS_HZ, ("MLII",)), Pty(link)
-    with running(board, line, torments=Torments(unplug_every_s=1.5, unplugged_s=60)):
+    with running(board, line, faults=LinkFaults(unplug_every_s=1.5, unplugged_s=60)):
         notebook, said, _ = watch(model, str(link), 6.5)
     assert any("unplugged: waiting for it to come back" in line for line in said)
     missed = sum(n for _, n in notebook.gaps())

@@ -15,10 +15,10 @@ from command import started
 from numpy.typing import NDArray
 from serial_bench import running
 
-from edge.sinks.payloads import schema
+from edge.contract.payloads import schema
 from firmware_bridge.boards import NativeBoard
 from firmware_bridge.emulator import Pty
-from firmware_bridge.torments import Torments
+from firmware_bridge.link_faults import LinkFaults
 
 FS_HZ = 360.0
 
@@ -32,7 +32,7 @@ def test_states_of_a_board_at_the_broker(mv: NDArray[np.float32], tmp_path: Path
     link = tmp_path / "tty"
     board, line = NativeBoard(mv, FS_HZ, ("MLII",)), Pty(link)
     with (
-        running(board, line, torments=Torments(unplug_every_s=3.0, unplugged_s=0.7)),
+        running(board, line, faults=LinkFaults(unplug_every_s=3.0, unplugged_s=0.7)),
         started("run", "--port", str(link), "--mqtt", listener.url) as process,
     ):
         listener.wait_for(lambda: "degraded" in listener.states())

@@ -11,7 +11,7 @@ from command import Run
 from numpy.typing import NDArray
 
 from benchmarks import same_labels
-from edge.inference import BeatModel
+from edge.inference.beat_model import BeatModel
 from training.datasets import read_beats
 
 FS_HZ = 360

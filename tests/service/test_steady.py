@@ -16,7 +16,7 @@ from broker import Mosquitto
 from numpy.typing import NDArray
 
 from edge.config import Config, Mqtt, Recorder
-from edge.inference import BeatModel
+from edge.inference.beat_model import BeatModel
 from edge.messages import Samples, SourceState, Stream
 from edge.service.watch import Watch
 from edge.service.wiring import Options, sinks

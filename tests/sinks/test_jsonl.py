@@ -11,9 +11,9 @@ import pytest
 from msgspec.structs import replace
 from sinks_samples import MODEL, STREAM, an_alert
 
+from edge.contract.payloads import Publications, encode, schema
 from edge.errors import SinkError
 from edge.sinks.jsonl import JsonLines
-from edge.sinks.payloads import Publications, encode, schema
 
 
 def test_a_line_is_the_published_payload_and_on_disk_at_once(tmp_path: Path) -> None:

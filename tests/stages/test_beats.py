@@ -10,15 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edge import beat_features
-from edge.beat_timing import TIMING_NAMES
+from edge.features import history
+from edge.features import window as beat_window
+from edge.features.timing import TIMING_NAMES
 from edge.messages import FS_HZ, Beat, Event, Gap, LeadState, Message, Quality, RPeak, Samples
 from edge.pipeline import Chain
 from edge.stages.beats import WAIT_S, Beats
 
 LAG = 30
 DELAY = 80
-AFTER = (beat_features.WINDOW - beat_features.BEFORE) * beat_features.STEP
+AFTER = (beat_window.WINDOW - beat_window.BEFORE) * beat_window.STEP
 
 
 def ecg(peaks: Sequence[int], n: int, leads: int = 2) -> NDArray[np.float32]:
@@ -74,13 +75,13 @@ def test_a_beat_has_its_window_features_and_interval() -> None:
     assert beats[0].rr_ms is None
     assert all(beat.rr_ms == 800 for beat in beats[1:])
     for beat in beats:
-        assert beat.window.shape == (beat_features.WINDOW, beat_features.LEADS)
+        assert beat.window.shape == (beat_window.WINDOW, beat_window.LEADS)
         assert beat.window.dtype == beat.features.dtype == np.float32
-        assert beat.features.shape == (len(beat_features.NAMES),)
+        assert beat.features.shape == (len(history.NAMES),)
         assert np.isfinite(beat.window).all()
         assert np.isfinite(beat.features).all()
         assert beat.usable
-    assert int(np.argmax(beats[5].window[:, 0])) == beat_features.BEFORE
+    assert int(np.argmax(beats[5].window[:, 0])) == beat_window.BEFORE
 
 
 def test_a_beat_is_decided_by_the_next_or_by_its_window() -> None:
@@ -254,7 +255,7 @@ def test_leads_are_taken_by_name() -> None:
     ],
 )
 def test_choice_of_leads(names: tuple[str, ...], columns: tuple[int, ...]) -> None:
-    assert beat_features.choose_leads(names) == columns
+    assert beat_window.choose_leads(names) == columns
 
 
 def test_the_first_beats_and_the_last_have_whole_windows() -> None:

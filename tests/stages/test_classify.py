@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge.beat_features import LEADS, NAMES, WINDOW
-from edge.inference import BeatModel
+from edge.features.history import NAMES
+from edge.features.window import LEADS, WINDOW
+from edge.inference.beat_model import BeatModel
 from edge.messages import Beat, LabelledBeat, Message, Samples, Vitals
 from edge.pipeline import Chain
 from edge.stages.beats import Beats
 from edge.stages.classify import Classify
-from edge.stages.conditioning import Conditioning
-from edge.stages.qrs import QrsDetector
+from edge.stages.conditioning.stage import Conditioning
+from edge.stages.qrs.stage import QrsDetector
 
 
 @pytest.fixture(params=["cnn", "lstm"])

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from edge.model_card import Confidence
+from edge.inference.card import Confidence
 from training.calibration import calibrate, logits
 from training.score import SHARES
 

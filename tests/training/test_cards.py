@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from synthetic import make_beats
 
-from edge.inference import BeatModel, models_dir
+from edge.inference.beat_model import BeatModel, models_dir
 from training import cards, features
 from training.train import Trained
 

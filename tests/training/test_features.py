@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import make_beats
 
-from edge.beat_features import LEADS, NAMES, WINDOW
+from edge.features.history import NAMES
+from edge.features.window import LEADS, WINDOW
 from training import features
 from training.features import BINS, WINDOW_LIMIT, Levels
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge.beat_features import LEADS, NAMES, WINDOW
+from edge.features.history import NAMES
+from edge.features.window import LEADS, WINDOW
 from training import features, networks
 from training.features import BINS
 

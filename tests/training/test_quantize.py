@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from synthetic import make_beats
 
-from edge.inference import BeatModel, tensors
+from edge.inference.beat_model import BeatModel
+from edge.inference.runtime import tensors
 from training import cards, features, train
 from training.quantize import quantize
 from training.train import Checkpoints, Recipe

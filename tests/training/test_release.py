@@ -13,8 +13,8 @@ import pytest
 from synthetic import MakeRecord, make_beats
 
 from edge.errors import EcgEdgeError
-from edge.inference import BeatModel, models_dir
-from edge.model_card import ModelCard, read_card
+from edge.inference.beat_model import BeatModel, models_dir
+from edge.inference.card import ModelCard, read_card
 from training import features, release, splits
 from training.datasets import LabelledBeats
 from training.release import Sets
@@ -135,5 +135,6 @@ def test_a_release_from_beats_to_a_model_in_place(tmp_path: Path, keras: Any) ->
         said = [model.predict(w, f) for w, f in zip(sets.judge.windows, sets.judge.features, strict=True)]
     assert (np.argmax(said, axis=1) == sets.judge.labels).mean() > 0.9
     # In this process tensorflow's runtime may stand in for the device's, which names tensors otherwise.
-    load = f"from edge.inference import BeatModel; BeatModel.load({str(tmp_path / 'models' / 'cnn.tflite')!r})"
+    model = tmp_path / "models" / "cnn.tflite"
+    load = f"from edge.inference.beat_model import BeatModel; BeatModel.load({str(model)!r})"
     subprocess.run([sys.executable, "-c", load], check=True)

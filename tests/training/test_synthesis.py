@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from synthetic import make_beats
 
-from edge.beat_features import LEADS, NAMES, WINDOW
+from edge.features.history import NAMES
+from edge.features.window import LEADS, WINDOW
 from training.datasets import CLASSES, LabelledBeats
 from training.synthesis import synthesize
 

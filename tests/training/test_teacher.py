@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from synthetic import make_beats
 
-from edge.beat_features import NAMES
 from edge.errors import EcgEdgeError
+from edge.features.history import NAMES
 from training import features
 from training.datasets import CLASSES
 from training.teacher import Teacher

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import make_beats
 
-from edge.beat_features import NAMES
 from edge.errors import EcgEdgeError
+from edge.features.history import NAMES
 from training import features, score, train
 from training.datasets import CLASSES
 from training.features import BINS, Levels

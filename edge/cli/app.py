@@ -1,0 +1,149 @@
+"""The `ecg-edge` command: parse, call, exit code. No logic.
+
+What a command needs is imported when it runs, so that each starts at once.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from edge.cli import boards
+from edge.cli import service as service_commands
+from edge.cli.options import DEBUG, Alerts, Annotations, ConfigFile, Data, Json, Model, ModelName, Mqtt
+from edge.errors import ConfigError, EcgEdgeError
+
+app = typer.Typer(
+    name="ecg-edge",
+    epilog="Exit codes: 0 done, 1 the work failed (one line says why), 2 usage or configuration, 130 interrupted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with its code."""
+    try:
+        app()
+    except EcgEdgeError as error:
+        _fail(error, str(error), 2 if isinstance(error, ConfigError) else 1)
+    except Exception as error:  # the user gets one line; the traceback is for those who ask
+        line = f"unexpected {type(error).__name__}: {error}; {DEBUG}=1 shows where"
+        _fail(error, " ".join(line.split()), 1)
+    sys.exit(0)
+
+
+def _fail(error: Exception, line: str, code: int) -> NoReturn:
+    if os.environ.get(DEBUG) == "1":
+        raise error
+    typer.echo(f"ecg-edge: {line}", err=True)
+    sys.exit(code)
+
+
+def _speed(text: str) -> float:
+    if text == "max":
+        return math.inf
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = math.nan
+    if not 0 < speed < math.inf:
+        raise typer.BadParameter(f"{text!r} is neither 'max' nor a number above 0")
+    return speed
+
+
+@app.callback()
+def common(
+    debug: Annotated[bool, typer.Option("--debug", help=f"Show tracebacks, as {DEBUG}=1 does.")] = False,
+) -> None:
+    """Find beats and arrhythmias in ECG on the device, and tell who should know."""
+    if debug:
+        os.environ[DEBUG] = "1"
+
+
+@app.command(epilog="Example: ecg-edge replay 208 --data mitdb --annotations out --alerts alerts.jsonl")
+def replay(
+    records: Annotated[
+        list[str],
+        typer.Argument(metavar="RECORD", help="WFDB path without extension, or a MIT-BIH name.", show_default=False),
+    ],
+    *,
+    data: Data = None,
+    speed: Annotated[
+        Any,
+        typer.Option(parser=_speed, metavar="max|N", help="As fast as it goes, or N times real time (1 is live)."),
+    ] = "max",
+    model: Model = None,
+    annotations: Annotations = None,
+    alerts: Alerts = None,
+    mqtt: Mqtt = None,
+    config: ConfigFile = None,
+    json: Json = False,
+    block: Annotated[int | None, typer.Option(min=1, hidden=True, help="Samples a block.")] = None,
+) -> None:
+    """Replay records through the whole pipeline, as fast as it goes or at a pace.
+
+    Alerts are shown as they arrive, and a table of what was found at the end; --json prints one object a record
+    instead. A record that fails does not stop the others.
+    """
+    if annotations is not None and len({Path(record).name for record in records}) < len(records):
+        raise typer.BadParameter("two records of one name would write one file", param_hint="--annotations")
+    from edge.service import replay as service  # noqa: PLC0415
+    from edge.service.wiring import Options, settings  # noqa: PLC0415
+
+    options = Options(
+        config=settings(config, model=model, mqtt_url=mqtt),
+        annotations=annotations,
+        alerts=alerts,
+        speed=speed,
+        block=block,
+    )
+    raise typer.Exit(service.replay_records(records, data, options, as_json=json))
+
+
+@app.command(epilog="Example: ecg-edge demo --speed 20")
+def demo(
+    speed: Annotated[
+        Any, typer.Option(parser=_speed, metavar="max|N", help="Times real time; the ECG lasts five minutes.")
+    ] = "10",
+    model: Model = None,
+) -> None:
+    """Watch five minutes of arrhythmia go through the pipeline, over MQTT, into a small dashboard.
+
+    Needs no network and no data: broker and ECG come with `pip install 'ecg-edge[demo]'`.
+    """
+    from edge.demo import demo as service  # noqa: PLC0415
+
+    raise typer.Exit(service.run(speed, model or ModelName.cnn))
+
+
+@app.command(epilog="Example: ecg-edge doctor --mqtt mqtt://localhost")
+def doctor(data: Data = None, mqtt: Mqtt = None, config: ConfigFile = None, json: Json = False) -> None:
+    """Check that everything this machine needs is there and works, and say how to mend what is not."""
+    from edge.service.wiring import settings  # noqa: PLC0415
+    from edge.tools import doctor as service  # noqa: PLC0415
+
+    raise typer.Exit(service.run(settings(config, mqtt_url=mqtt), data, as_json=json))
+
+
+@app.command(epilog="Example: ecg-edge version --json")
+def version(json: Json = False) -> None:
+    """Say which versions of what are installed, and the hashes of the models."""
+    from edge.tools import doctor as service  # noqa: PLC0415
+
+    service.version(as_json=json)
+
+
+boards.add_to(app)
+service_commands.add_to(app)
+
+
+if __name__ == "__main__":
+    main()

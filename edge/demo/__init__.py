@@ -1,0 +1,1 @@
+"""The demo: a record through everything, its own broker and dashboard included."""

@@ -1,0 +1,80 @@
+"""Whether the signal around a beat is too noisy for what a model makes of it.
+
+Electrode motion has the frequencies of the heartbeat: no filter takes it out, a model sees ventricular beats in it, and
+is as sure of them as of true ones. Three things tell it from ventricular beats, however large these are: the leads move
+all the time, not only in QRS complex and T wave; no beat is like another; and it is not as smooth as ventricular
+flutter, of which the first two are true as well.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.features.history import NAMES
+from edge.features.window import WINDOW, WINDOW_HZ
+
+LEVEL_MV = 0.24
+"""Noise of the worse lead, mean of the last `LEVEL_BEATS`, from which beats neither alike nor smooth are noisy."""
+LEVEL_BEATS = 10
+
+AT_ONCE_MV = 0.3
+"""Noise of both leads from which a beat that is like no other is noisy by itself: at the onset of noise."""
+
+UNLIKE = 0.5
+"""Angle to the best of the shapes seen, rad, from which a beat, or the mean of the last `UNLIKE_BEATS`, is unlike them.
+Beats of one focus are like each other from the second on."""
+UNLIKE_BEATS = 4
+
+SMOOTH = 0.215
+"""Change within 8 ms over that within 42 ms up to which a signal is smooth; a slow straight line has 0.2."""
+
+_LONG, _SHORT = round(0.042 * WINDOW_HZ), round(0.008 * WINDOW_HZ)
+_ANGLE = NAMES.index("qrs_angle_best")
+
+
+class Noise:
+    """Noise in the beats of the past and the next one; thresholds were chosen on DS1, with and without added noise."""
+
+    def __init__(self) -> None:
+        self._long: deque[float] = deque(maxlen=LEVEL_BEATS)
+        self._short: deque[float] = deque(maxlen=LEVEL_BEATS)
+        self._angles: deque[float] = deque(maxlen=UNLIKE_BEATS)
+
+    def judge(self, window: NDArray[np.float32], features: NDArray[np.float32]) -> bool:
+        """Tell whether a beat is noisy, then remember it.
+
+        Parameters
+        ----------
+        window : float32 array, shape (WINDOW, LEADS)
+            mV, from `edge.features.history.cut`; all zero in a lead that cannot be read.
+        features : float32 array, shape (len(NAMES),)
+            Of the same beat.
+
+        Returns
+        -------
+        bool
+            Whether it is noisy.
+        """
+        levels = _median_change(window, _LONG)
+        angle = float(features[_ANGLE])
+        self._long.append(max(levels))
+        self._short.append(max(_median_change(window, _SHORT)))
+        self._angles.append(angle)
+        if min(levels) > AT_ONCE_MV and angle > UNLIKE:
+            return True
+        level = sum(self._long) / len(self._long)
+        if level <= LEVEL_MV or sum(self._short) <= SMOOTH * sum(self._long):
+            return False
+        return sum(self._angles) > UNLIKE * len(self._angles)
+
+
+def _median_change(window: NDArray[np.float32], step: int) -> list[float]:
+    """Return the median change of each lead, mV; QRS complex and T wave are less than half of a window."""
+    change = np.abs(window[step:] - window[:-step])
+    middle = (WINDOW - step) // 2
+    change.partition(middle, axis=0)
+    medians: list[float] = change[middle].tolist()
+    return medians

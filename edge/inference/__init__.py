@@ -1,0 +1,1 @@
+"""The models that classify, their cards, and the interpreter that runs them."""

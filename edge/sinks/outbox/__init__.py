@@ -1,0 +1,1 @@
+"""Alerts kept on disk until the broker has acknowledged them."""

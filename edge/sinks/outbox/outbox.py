@@ -1,0 +1,333 @@
+"""Keeps every phase of an alert on the disk until the broker has acknowledged it.
+
+A phase is committed (SQLite, write-ahead log, synchronous=FULL) before it is offered, and leaves only on PUBACK; the
+order is that in which they were put. Where the disk fails the outbox goes on in memory and says so in `trouble`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from edge.messages import Phase, Priority
+from edge.sinks.outbox import file
+
+# So long after the disk failed it is tried again.
+_TRY_DISK_AGAIN_S = 30.0
+_URGENCY: dict[Priority, int] = {"low": 0, "medium": 2, "high": 4}
+_PRIORITIES: dict[int, Priority] = {urgency: priority for priority, urgency in _URGENCY.items()}
+NOTICE = "alerts_lost"
+"""Kind of the alert about lost alerts; it is not dropped itself."""
+
+_REMEMBER = "INSERT INTO in_force VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET payload = excluded.payload"
+
+_T = TypeVar("_T")
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """How much is kept.
+
+    Attributes
+    ----------
+    max_bytes : int
+        Of payloads together.
+    max_age_s : float
+        Of each, in time that the device ran: the wall clock may jump.
+    """
+
+    max_bytes: int = 16_000_000
+    max_age_s: float = 7 * 24 * 3600.0
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One phase of an alert.
+
+    Attributes
+    ----------
+    topic, payload : str, bytes
+        What is said where.
+    id : str
+        The alert's.
+    kind, phase, priority : str
+        Of the alert; decide what is dropped first.
+    in_force : bytes or None
+        What is to be remembered of it while it is in force; not used in the end phase.
+    """
+
+    topic: str
+    payload: bytes
+    id: str
+    kind: str
+    phase: Phase
+    priority: Priority
+    in_force: bytes | None = None
+
+
+class Outbox:
+    """What waits to be acknowledged. Safe to use from several threads.
+
+    Parameters
+    ----------
+    path : Path or None
+        The file; its folder is made. None keeps everything in memory, as asked.
+    limits : Limits
+        How much is kept.
+    """
+
+    def __init__(self, path: Path | None, limits: Limits | None = None) -> None:
+        self._path = path
+        self._limits = limits or Limits()
+        self._lock = threading.RLock()
+        self._offered = 0
+        self._in_memory = path is None
+        # Whether what the file held is in memory, so that the file may be written anew from there.
+        self._file_is_known = True
+        self._try_again_at = 0.0
+        self.damaged: str | None = None
+        self.trouble: str | None = None
+        self.refused: str | None = None
+        self._started = time.monotonic()
+        self._began_s = 0.0
+        self._connection = self._open()
+        self._count()
+
+    @property
+    def durable(self) -> bool:
+        """Whether what is put survives a power cut."""
+        return not self._in_memory
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether no other process has the file."""
+        return self._file_is_known
+
+    def put(self, entry: Entry) -> None:
+        """Keep a phase; when this returns it is on the disk.
+
+        What is too old or too much is dropped, the least important first, in the same transaction.
+        """
+
+        def act(connection: sqlite3.Connection) -> None:
+            with file.transaction(connection):
+                dropped = self._make_room(connection, entry)
+                if entry.phase == "end":
+                    connection.execute("DELETE FROM in_force WHERE id = ?", (entry.id,))
+                elif entry.in_force is not None:
+                    connection.execute(_REMEMBER, (entry.id, entry.in_force))
+                self._note(connection, "clock_s", self._clock_s())
+            for priority, n in dropped.items():
+                self.lost[priority] += n
+                self.unsaid[priority] += n
+
+        self._do(act)
+
+    def next(self, after: int = 0) -> tuple[int, str, bytes] | None:
+        """Return number, topic and payload of the first phase after that number; None if there is none."""
+
+        def act(connection: sqlite3.Connection) -> tuple[int, str, bytes] | None:
+            row: tuple[int, str, bytes] | None = connection.execute(
+                "SELECT seq, topic, payload FROM outbox WHERE seq > ? ORDER BY seq LIMIT 1", (after,)
+            ).fetchone()
+            return row
+
+        with self._lock:
+            row = self._do(act)
+            self._offered = row[0] if row else self._offered
+            return row
+
+    def withdraw(self) -> None:
+        """Forget what was offered: the connection broke, and it will be offered again."""
+        with self._lock:
+            self._offered = 0
+
+    def refuse(self, why: str) -> None:
+        """Note that the broker does not take what was offered; that holds until it acknowledges something."""
+        self.refused = f"the broker does not take an alert, {why}"
+
+    def acknowledge(self, seq: int) -> None:
+        """Take out what the broker has."""
+        self.refused = None
+
+        def act(connection: sqlite3.Connection) -> None:
+            with file.transaction(connection):
+                connection.execute("DELETE FROM outbox WHERE seq = ?", (seq,))
+
+        self._do(act)
+
+    def in_force(self) -> list[bytes]:
+        """Return what is remembered of the alerts in force, oldest first."""
+        return self._do(lambda c: [row[0] for row in c.execute("SELECT payload FROM in_force ORDER BY rowid")])
+
+    def forget(self, remembered: bytes) -> None:
+        """Take out what is remembered of an alert in force that nobody understands."""
+        self._do(lambda c: c.execute("DELETE FROM in_force WHERE payload = ?", (remembered,)))
+
+    def said(self, priority_counts: dict[Priority, int]) -> None:
+        """Note that these losses have been told."""
+
+        def act(connection: sqlite3.Connection) -> None:
+            with file.transaction(connection):
+                for priority, n in priority_counts.items():
+                    self._note(connection, f"unsaid_{priority}", self.unsaid[priority] - n)
+            for priority, n in priority_counts.items():
+                self.unsaid[priority] -= n
+
+        self._do(act)
+
+    def notice_waits(self) -> bool:
+        """Return whether an alert about lost alerts still waits."""
+        return self._do(
+            lambda c: c.execute("SELECT 1 FROM outbox WHERE kind = ? LIMIT 1", (NOTICE,)).fetchone() is not None
+        )
+
+    @property
+    def pending(self) -> int:
+        """How many phases wait."""
+        return self._do(lambda c: int(c.execute("SELECT count(*) FROM outbox").fetchone()[0]))
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock, contextlib.suppress(sqlite3.Error):
+            self._connection.close()
+
+    # -- room ---------------------------------------------------------------------------------------------------------
+
+    def _make_room(self, connection: sqlite3.Connection, entry: Entry) -> dict[Priority, int]:
+        """Put an entry in; drop what is too old, and the least urgent, updates first, until all fits; count that."""
+        # What is on its way is not lost.
+        spare = (NOTICE, self._offered)
+        oldest_s = self._clock_s() - self._limits.max_age_s
+        victims = connection.execute(
+            "SELECT seq, rank FROM outbox WHERE kind <> ? AND seq > ? AND aged_s < ?", (*spare, oldest_s)
+        ).fetchall()
+        dropped = self._drop(connection, victims, {})
+        connection.execute(
+            "INSERT INTO outbox (topic, payload, rank, kind, aged_s) VALUES (?, ?, ?, ?, ?)",
+            (entry.topic, entry.payload, _rank(entry), entry.kind, self._clock_s()),
+        )
+        (held,) = connection.execute("SELECT sum(length(payload)) FROM outbox").fetchone()
+        excess = held - self._limits.max_bytes
+        victims = []
+        if excess > 0:
+            for seq, rank, size in connection.execute(
+                "SELECT seq, rank, length(payload) FROM outbox WHERE kind <> ? AND seq > ? ORDER BY rank, seq", spare
+            ):
+                if excess <= 0:
+                    break
+                victims.append((seq, rank))
+                excess -= size
+        return self._drop(connection, victims, dropped)
+
+    def _drop(
+        self, connection: sqlite3.Connection, victims: list[tuple[int, int]], dropped: dict[Priority, int]
+    ) -> dict[Priority, int]:
+        for seq, rank in victims:
+            connection.execute("DELETE FROM outbox WHERE seq = ?", (seq,))
+            priority = _PRIORITIES[rank & ~1]
+            dropped[priority] = dropped.get(priority, 0) + 1
+        for priority, n in dropped.items():
+            self._note(connection, f"lost_{priority}", self.lost[priority] + n)
+            self._note(connection, f"unsaid_{priority}", self.unsaid[priority] + n)
+        return dropped
+
+    @staticmethod
+    def _note(connection: sqlite3.Connection, name: str, value: float) -> None:
+        connection.execute("INSERT OR REPLACE INTO counted VALUES (?, ?)", (name, value))
+
+    def _clock_s(self) -> float:
+        """Time that the device ran with this outbox, over all starts."""
+        return self._began_s + time.monotonic() - self._started
+
+    def _count(self) -> None:
+        counted = dict(self._connection.execute("SELECT name, value FROM counted"))
+        self._began_s = counted.get("clock_s", 0.0)
+        self.lost: dict[Priority, int] = {p: int(counted.get(f"lost_{p}", 0)) for p in _URGENCY}
+        self.unsaid: dict[Priority, int] = {p: int(counted.get(f"unsaid_{p}", 0)) for p in _URGENCY}
+
+    # -- what can go wrong with a disk --------------------------------------------------------------------------------
+
+    def _do(self, act: Callable[[sqlite3.Connection], _T]) -> _T:
+        with self._lock:
+            self._return_to_disk()
+            try:
+                return act(self._connection)
+            except sqlite3.DatabaseError as error:
+                if self._in_memory:
+                    raise
+                self._leave_file(error)
+                return act(self._connection)
+
+    def _open(self) -> sqlite3.Connection:
+        if self._path is None:
+            return file.connect(file.MEMORY)
+        try:
+            return file.connect(self._path)
+        except (sqlite3.Error, OSError) as error:
+            return self._without_file(error)
+
+    def _without_file(self, error: Exception) -> sqlite3.Connection:
+        """Begin a new file if the old one is damaged, and else go on in memory, with what can be read."""
+        path = self._path
+        assert path is not None  # noqa: S101  # only a file fails
+        if file.is_taken(error):
+            self._file_is_known = False
+            self._go_to_memory("another process has the outbox")
+            return file.connect(file.MEMORY)
+        content = file.rows_of_file(path)
+        if file.is_damage(error):
+            try:
+                aside = file.quarantine(path)
+                self.damaged = f"the outbox was damaged and is kept as {aside.name}"
+                connection = file.connect(path)
+                file.fill(connection, content)
+                return connection
+            except (sqlite3.Error, OSError) as another:
+                error = another
+        self._go_to_memory(getattr(error, "strerror", None) or str(error))
+        connection = file.connect(file.MEMORY)
+        file.fill(connection, content)
+        return connection
+
+    def _leave_file(self, error: sqlite3.DatabaseError) -> None:
+        content = file.rows(self._connection)
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.close()
+        connection = self._without_file(error)
+        file.fill(connection, content)
+        self._connection = connection
+
+    def _go_to_memory(self, why: str) -> None:
+        self._in_memory = True
+        self._try_again_at = time.monotonic() + _TRY_DISK_AGAIN_S
+        self.trouble = f"alerts are kept in memory only: {why}"
+
+    def _return_to_disk(self) -> None:
+        if not self._in_memory or self._path is None or not self._file_is_known:
+            return
+        if time.monotonic() < self._try_again_at:
+            return
+        self._try_again_at = time.monotonic() + _TRY_DISK_AGAIN_S
+        try:
+            connection = file.connect(self._path)
+            try:
+                file.fill(connection, file.rows(self._connection))
+            except sqlite3.Error:
+                connection.close()
+                return
+        except (sqlite3.Error, OSError):
+            return
+        self._connection.close()
+        self._connection = connection
+        self._in_memory, self.trouble = False, None
+
+
+def _rank(entry: Entry) -> int:
+    """Return how late an entry is dropped: by urgency, and updates before the rest."""
+    return _URGENCY[entry.priority] + (entry.phase != "update")

@@ -1,0 +1,242 @@
+"""R peaks, from one lead or several, at most 0.35 s after they happened.
+
+Candidates are the local maxima of the leads' joint detection function (`edge.stages.qrs.detection_function`). One is
+a QRS complex if it stands above a threshold between the level of the last QRS complexes and that of the last false
+candidates (Pan and Tompkins 1985, Hamilton and Tompkins 1986), higher for what comes earlier than the rhythm would have
+it. Two finds may be told later than 0.35 s:
+
+- in the first 1.5 s of a segment the leads are weighed by what was learned from these 1.5 s, so that the first beat is
+  found; it is told 1.8 s after the segment's start at the latest;
+- one and a half RR intervals after a QRS complex without another one, the best candidate passed over is taken, if good
+  enough (search-back). Of the 109,773 beats found in the MIT-BIH Arrhythmia Database 249 were, the latest 1.8 s after
+  it happened.
+
+What a long gap or the end of the stream cuts short is told when that is known.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable
+
+import numpy as np
+
+from edge.messages import FS_HZ, Gap, Message, RPeak, Samples
+from edge.stages.qrs.candidates import REFRACTORY, Candidate, Candidates
+from edge.stages.qrs.detection_function import DetectionFunction
+
+THRESHOLD = 0.3
+"""Of the way from false candidates to QRS complexes."""
+
+EARLY_THRESHOLD = 0.5
+"""The same for a candidate at 0.4 of the usual RR interval; falls to `THRESHOLD` at 0.9."""
+
+T_WAVE = round(0.36 * FS_HZ)
+T_WAVE_RATIO = 0.5
+"""A candidate this soon after a QRS complex is its T wave unless it has this much of its evidence."""
+
+NEXT_LARGEST_RATIO = 1.2
+"""A candidate is passed over for one this much larger within the refractory time: it was a P wave or noise."""
+
+STEP_RATIO = 1.5
+STEP_CREDIT = 0.3
+"""A step that exceeds the usual QRS this much is an electrode that moved, and counts this much."""
+
+CONTRAST = 1.4
+SEARCH_CONTRAST = 1.5
+"""A QRS complex stands out from the average at least this much; when searched for, this much."""
+
+SEARCH_RR = 1.5
+SEARCH_THRESHOLD = 0.15
+
+LEARNING = 0.15
+SEARCH_LEARNING = 0.5
+FALSE_LEARNING = 0.05
+
+FADE_AFTER = round(2.5 * FS_HZ)
+FADE = FS_HZ / 2
+"""Without QRS complexes for so long the level halves every so many samples: the gain may have changed for good."""
+
+FADE_CONTRAST = 3.0
+"""Then it must stand out this much, or the noise of an asystole would be beats."""
+
+
+class QrsDetector:
+    """Finds R peaks in clean samples.
+
+    Parameters
+    ----------
+    n_leads : int
+        Columns of the samples.
+    """
+
+    def __init__(self, n_leads: int) -> None:
+        self._n_leads = n_leads
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._segment: _Segment | None = None
+
+    def push(self, message: Message) -> Iterable[Message]:
+        """Find R peaks in samples; everything passes. A gap that is not bridged ends what was learned."""
+        if isinstance(message, Samples):
+            if self._segment is None:
+                self._segment = _Segment(message)
+            return [*self._segment.take(message), message]
+        if isinstance(message, Gap) and not message.bridged:
+            return [*self._end(message.decided), message]
+        return [message]
+
+    def flush(self) -> Iterable[Message]:
+        """Find the last R peaks."""
+        return self._end(0)
+
+    def _end(self, decided: int) -> list[RPeak]:
+        segment, self._segment = self._segment, None
+        return segment.finish(decided) if segment is not None else []
+
+
+class _Segment:
+    """R peaks between two gaps."""
+
+    def __init__(self, first: Samples) -> None:
+        self._function = DetectionFunction(first.start, first.mv[0].astype(np.float64))
+        self._candidates = Candidates(first.start, first.lag)
+        self._decision = BeatDecision()
+        self._lag = first.lag
+
+    def take(self, samples: Samples) -> list[RPeak]:
+        mv = samples.mv.astype(np.float64)
+        bad = np.zeros(mv.shape, bool) if samples.valid is None else ~samples.valid
+        self._function.extend(mv, bad)
+        found = [
+            self._tell(candidate, strength, self._function.needs(known) + self._lag)
+            for judged in self._candidates.take(self._function)
+            for candidate, strength, known in self._decision.decide(judged)
+        ]
+        late = self._decision.search(self._function.joint.end)
+        return found + [self._tell(c, strength, self._function.needs(known) + self._lag) for c, strength, known in late]
+
+    def finish(self, decided: int) -> list[RPeak]:
+        end = self._function.mv.end
+        self._function.finish()
+        decided = max(decided, end + self._lag)
+        return [
+            self._tell(candidate, strength, decided)
+            for judged in self._candidates.take(self._function, end)
+            for candidate, strength, _ in self._decision.decide(judged)
+        ]
+
+    @staticmethod
+    def _tell(found: Candidate, strength: float, decided: int) -> RPeak:
+        return RPeak(decided=decided, sample=found.peak, lead=found.lead, amplitude_mv=found.mv, strength=strength)
+
+
+Verdict = tuple[Candidate, float, int]
+"""A QRS complex, its strength, and how far the joint evidence had to be known."""
+
+
+class BeatDecision:
+    """Decides on one candidate after the other."""
+
+    def __init__(self) -> None:
+        self._level: list[float] = []
+        self._false: list[float] = []
+        self._peak_to_peak: list[float] = []
+        self._last: Candidate | None = None
+        self._rr: deque[int] = deque(maxlen=8)
+        self._usual_rr: int | None = None
+        self._passed: list[Candidate] = []
+
+    def decide(self, candidate: Candidate) -> list[Verdict]:
+        """Return the QRS complexes that are known once this candidate is."""
+        found = self.search(candidate.ready)
+        if not self._level:
+            self._level = candidate.level
+            self._false = [0.0] * len(candidate.scale)
+        self._discount(candidate)
+        since = math.inf if self._last is None else candidate.fiducial - self._last.fiducial
+        if (
+            since < REFRACTORY
+            or self._is_t_wave(candidate, since)
+            or candidate.next_largest > NEXT_LARGEST_RATIO * candidate.joint
+        ):
+            return found
+        threshold = self._threshold(candidate, since)
+        if candidate.joint >= threshold:
+            self._accept(candidate, LEARNING)
+            found.append((candidate, candidate.joint / threshold, candidate.ready))
+        else:
+            self._false = _toward(self._false, candidate.leads, FALSE_LEARNING)
+            self._passed.append(candidate)
+        return found
+
+    def search(self, known: int) -> list[Verdict]:
+        """Return what a pause in the rhythm makes of the candidates passed over."""
+        found: list[Verdict] = []
+        while self._passed and self._last is not None and self._usual_rr is not None:
+            due = self._last.fiducial + round(SEARCH_RR * self._usual_rr)
+            if known < due:
+                break
+            best = max(self._passed, key=lambda candidate: candidate.joint)
+            least = max(SEARCH_THRESHOLD * _joint(self._level, best), SEARCH_CONTRAST * best.average)
+            if best.joint <= least:
+                break
+            self._accept(best, SEARCH_LEARNING)
+            found.append((best, best.joint / least, max(due, best.ready)))
+        return found
+
+    def _accept(self, candidate: Candidate, learning: float) -> None:
+        if self._last is not None:
+            self._rr.append(candidate.fiducial - self._last.fiducial)
+            self._usual_rr = sorted(self._rr)[len(self._rr) // 2]
+        seen = [
+            min(now, 3 * level) if scale > 0 else level
+            for now, level, scale in zip(candidate.leads, self._level, candidate.scale, strict=True)
+        ]
+        self._level = _toward(self._level, seen, learning)
+        usual = self._peak_to_peak or candidate.peak_to_peak
+        self._peak_to_peak = _toward(
+            usual, [min(n, 2 * u) for n, u in zip(candidate.peak_to_peak, usual, strict=True)], 0.12
+        )
+        self._last = candidate
+        self._passed = [passed for passed in self._passed if passed.fiducial > candidate.fiducial + REFRACTORY]
+
+    def _discount(self, candidate: Candidate) -> None:
+        """Take most of the evidence from a lead that only jumped."""
+        if not self._peak_to_peak or not any(candidate.step):
+            return
+        jumped = [step > STEP_RATIO * usual for step, usual in zip(candidate.step, self._peak_to_peak, strict=True)]
+        if any(jumped):
+            credit = [STEP_CREDIT if jump else 1.0 for jump in jumped]
+            candidate.leads = [now * part for now, part in zip(candidate.leads, credit, strict=True)]
+            candidate.joint = _joint(candidate.leads, candidate)
+
+    def _is_t_wave(self, candidate: Candidate, since: float) -> bool:
+        return (
+            self._last is not None
+            and since < T_WAVE
+            and candidate.joint < T_WAVE_RATIO * _joint(self._last.leads, candidate)
+        )
+
+    def _threshold(self, candidate: Candidate, since: float) -> float:
+        part = THRESHOLD
+        if self._usual_rr is not None:
+            early = min(max((0.9 - since / self._usual_rr) / 0.5, 0.0), 1.0)
+            part += (EARLY_THRESHOLD - THRESHOLD) * early
+        false, level = _joint(self._false, candidate), _joint(self._level, candidate)
+        contrast = CONTRAST
+        if self._last is not None and since > FADE_AFTER:
+            level *= 0.5 ** ((since - FADE_AFTER) / FADE)
+            contrast = FADE_CONTRAST
+        return max(false + part * (level - false), contrast * candidate.average)
+
+
+def _joint(leads: list[float], candidate: Candidate) -> float:
+    return sum(now * scale for now, scale in zip(leads, candidate.scale, strict=True))
+
+
+def _toward(old: list[float], new: list[float], part: float) -> list[float]:
+    return [a + part * (b - a) for a, b in zip(old, new, strict=True)]

@@ -1,0 +1,1 @@
+"""Commands beside the watch: doctor, devices, emulator, installation, recordings."""

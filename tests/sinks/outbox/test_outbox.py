@@ -1,0 +1,291 @@
+"""The outbox: order, survival, what is dropped first, and disks that fail."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+from command import REPO
+from hypothesis import given
+from hypothesis import strategies as st
+from sinks_samples import MODEL, STREAM, an_alert
+
+from edge.contract.payloads import Publications, encode
+from edge.sinks.outbox import outbox as module
+from edge.sinks.outbox.notices import OutboxNotices
+from edge.sinks.outbox.outbox import Entry, Limits, Outbox
+
+
+def an_entry(number: int, priority: str = "high", phase: str = "onset", size: int = 100) -> Entry:
+    return Entry(
+        topic="t",
+        payload=f"{number}".encode().ljust(size),
+        id=f"{number}",
+        kind="vt",
+        phase=phase,  # type: ignore[arg-type]
+        priority=priority,  # type: ignore[arg-type]
+        in_force=f"{number}".encode(),
+    )
+
+
+def waiting(box: Outbox) -> list[int]:
+    out, seq = list[int](), 0
+    while (row := box.next(seq)) is not None:
+        seq = row[0]
+        out.append(int(row[2]))
+    box.withdraw()
+    return out
+
+
+@contextmanager
+def opened(path: Path | None, limits: Limits | None = None) -> Iterator[Outbox]:
+    box = Outbox(path, limits)
+    try:
+        yield box
+    finally:
+        box.close()
+
+
+def test_what_is_not_acknowledged_survives_in_its_order(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "outbox.sqlite"
+    with opened(path) as box:
+        assert box.durable
+        for number in range(5):
+            box.put(an_entry(number))
+        first, second = box.next(0), box.next(1)
+        assert first is not None
+        assert second is not None
+        box.acknowledge(second[0])
+        assert path.stat().st_mode & 0o077 == 0
+        assert path.parent.stat().st_mode & 0o077 == 0
+    with opened(path) as box:
+        assert waiting(box) == [0, 2, 3, 4]
+        assert box.pending == 4
+        box.put(an_entry(5))
+        assert waiting(box) == [0, 2, 3, 4, 5]
+
+
+KILLED = f"""
+import os, signal, sys
+sys.path[:0] = {[str(REPO), str(REPO / "tests"), str(REPO / "tests" / "sinks")]!r}
+from pathlib import Path
+from test_outbox import Outbox, an_entry
+box = Outbox(Path(sys.argv[1]))
+for number in range(20):
+    box.put(an_entry(number))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_process_that_is_killed_leaves_everything_it_put(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    assert subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False).returncode == -9
+    with opened(path) as box:
+        assert waiting(box) == list(range(20))
+        assert len(box.in_force()) == 20
+
+
+def test_alerts_in_force_are_remembered_until_their_end(tmp_path: Path) -> None:
+    with opened(tmp_path / "outbox.sqlite") as box:
+        for number, phase in ((1, "onset"), (2, "onset"), (1, "update"), (3, "onset"), (2, "end")):
+            box.put(an_entry(number, phase=phase))
+        assert box.in_force() == [b"1", b"3"]
+
+
+def test_the_least_urgent_is_dropped_first_and_counted(tmp_path: Path) -> None:
+    path, limits = tmp_path / "outbox.sqlite", Limits(max_bytes=400)
+    with opened(path, limits) as box:
+        box.put(an_entry(1, "low"))
+        box.put(an_entry(2, "medium", "update"))
+        box.put(an_entry(3, "medium"))
+        box.put(an_entry(4, "high"))
+        assert waiting(box) == [1, 2, 3, 4]
+        box.put(an_entry(5, "medium"))
+        assert waiting(box) == [2, 3, 4, 5]
+        box.put(an_entry(6, "high"))
+        assert waiting(box) == [3, 4, 5, 6]
+        box.put(an_entry(7, "low"))  # the least of all is the new one
+        assert waiting(box) == [3, 4, 5, 6]
+    with opened(path, limits) as box:
+        assert box.lost == box.unsaid == {"low": 2, "medium": 1, "high": 0}
+
+
+def test_what_is_on_its_way_is_not_dropped(tmp_path: Path) -> None:
+    with opened(tmp_path / "outbox.sqlite", Limits(max_bytes=200)) as box:
+        box.put(an_entry(1, "low"))
+        assert box.next(0) is not None
+        for number in (2, 3):
+            box.put(an_entry(number, "medium"))
+        assert waiting(box) == [1, 3]
+
+
+def test_the_old_is_dropped_whatever_the_wall_clock_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with opened(tmp_path / "outbox.sqlite", Limits(max_age_s=100)) as box:
+        box.put(an_entry(1))
+        monkeypatch.setattr(module.time, "time", lambda: 1e10)
+        box.put(an_entry(2))
+        assert waiting(box) == [1, 2]
+        box._began_s += 101
+        box.put(an_entry(3))
+        assert waiting(box) == [3]
+        assert box.lost["high"] == 2
+
+
+def test_losses_are_told_once_each(tmp_path: Path) -> None:
+    with opened(tmp_path / "outbox.sqlite", Limits(max_bytes=150)) as box:
+        news, publications = OutboxNotices(box), Publications("bed-3", MODEL, STREAM)
+        for number in range(4):
+            box.put(an_entry(number, "low"))
+        told = list(news.of_losses(publications, 1000))
+        assert [(alert.phase, alert.priority, alert.evidence) for alert in told] == [
+            ("onset", "low", {"lost": 3, "low": 3}),
+            ("end", "low", {"lost": 3, "low": 3}),
+        ]
+        assert told[0].id == told[1].id
+        assert list(news.of_losses(publications, 2000)) == []
+        assert news.changed()
+        assert not news.changed()
+        assert news.info().lost == 3
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["low", "medium", "high"]), st.sampled_from(["onset", "update", "end"])), max_size=30
+    )
+)
+def test_whatever_is_dropped_order_and_sum_hold(entries: list[tuple[str, str]]) -> None:
+    with opened(None, Limits(max_bytes=500)) as box:
+        for number, (priority, phase) in enumerate(entries):
+            box.put(an_entry(number, priority, phase))
+        left = waiting(box)
+        assert left == sorted(left)
+        assert len(left) + sum(box.lost.values()) == len(entries)
+        assert len(left) == min(len(entries), 5)
+        worst_kept = min((module._rank(an_entry(0, *entries[n])) for n in left), default=9)
+        dropped = [module._rank(an_entry(0, *entries[n])) for n in range(len(entries)) if n not in left]
+        assert all(rank <= worst_kept for rank in dropped)
+
+
+@pytest.mark.parametrize("damage", ["all of it", "a page", "its head"])
+def test_a_damaged_file_is_set_aside_and_a_new_one_begun(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "outbox.sqlite"
+    with opened(path) as box:
+        for number in range(50):
+            box.put(an_entry(number, size=2000))
+    raw = bytearray(path.read_bytes())
+    where = {"all of it": slice(0, None), "a page": slice(4096 * 5, 4096 * 7), "its head": slice(0, 100)}[damage]
+    raw[where] = b"\xa5" * len(raw[where])
+    path.write_bytes(raw)
+    with opened(path) as box:
+        assert box.durable
+        assert box.damaged == "the outbox was damaged and is kept as outbox.sqlite.damaged-1"
+        assert OutboxNotices(box).info().reason == box.damaged
+        box.put(an_entry(99))
+        assert waiting(box)[-1] == 99
+    assert path.with_name("outbox.sqlite.damaged-1").read_bytes() == bytes(raw)
+    with opened(path) as box:
+        assert waiting(box)[-1] == 99
+        assert box.damaged is None
+
+
+def test_a_full_disk_is_said_and_left_when_there_is_room_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "outbox.sqlite"
+    with opened(path) as box:
+        box.put(an_entry(1))
+        box._connection.execute("PRAGMA max_page_count = 1")  # refuses to grow, as a full disk does
+        monkeypatch.setattr(module, "_TRY_DISK_AGAIN_S", 3600.0)
+        for number in range(2, 40):
+            box.put(an_entry(number, size=4000))
+        assert not box.durable
+        assert box.trouble == "alerts are kept in memory only: database or disk is full"
+        assert waiting(box) == list(range(1, 40))
+        box._try_again_at = 0.0
+        box.put(an_entry(40))
+        assert (box.durable, box.trouble) == (True, None)
+    with opened(path) as box:
+        assert waiting(box) == list(range(1, 41))
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path in (Path("/proc/ecg-edge/outbox.sqlite"), tmp_path / "file" / "outbox.sqlite"):
+        with opened(path) as box:
+            box.put(an_entry(1))
+            assert waiting(box) == [1]
+            assert not box.durable
+            assert (box.trouble or "").startswith("alerts are kept in memory only: ")
+
+
+def test_two_processes_do_not_share_an_outbox(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    with opened(path) as first, opened(path) as second:
+        first.put(an_entry(1))
+        second.put(an_entry(2))
+        assert second.trouble == "alerts are kept in memory only: another process has the outbox"
+        assert not second.exclusive
+        assert (waiting(first), waiting(second)) == ([1], [2])
+        second._try_again_at = 0.0
+        assert waiting(second) == [2]
+
+
+def test_what_is_published_of_it_is_json(tmp_path: Path) -> None:
+    with opened(tmp_path / "outbox.sqlite") as box:
+        box.put(an_entry(1))
+        said = msgspec.json.decode(msgspec.json.encode(OutboxNotices(box).info()))
+    assert said == {"pending": 1, "lost": 0, "durable": True, "reason": None}
+
+
+def test_every_commit_waits_for_the_disk(tmp_path: Path) -> None:
+    with opened(tmp_path / "outbox.sqlite") as box:
+        assert box._connection.execute("PRAGMA synchronous").fetchone() == (2,)
+        assert box._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+OURS = (
+    "CREATE TABLE outbox (seq INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, payload BLOB NOT NULL,"
+    "rank INTEGER NOT NULL, kind TEXT NOT NULL, aged_s REAL NOT NULL);"
+    "INSERT INTO outbox VALUES (3, 't', x'37', 5, 'vt', 0.0);"
+)
+
+
+@pytest.mark.parametrize(
+    ("made", "kept"),
+    [
+        ("CREATE TABLE outbox (a, b); INSERT INTO outbox VALUES (1, 2);", []),
+        ("CREATE TABLE counted (name TEXT, value REAL); INSERT INTO counted VALUES ('lost_high', 'many');" + OURS, [7]),
+        (OURS + "INSERT INTO outbox VALUES (4, 't', x'38', 77, 'vt', 0.0);", [7]),
+        (OURS + "INSERT INTO outbox VALUES (4, 'ecg/#', x'38', 5, 'vt', 0.0);", [7]),
+        (OURS + "INSERT INTO outbox VALUES (4, 't', 8, 5, 'vt', 'old');", [7]),
+    ],
+    ids=["another program's", "a count that is none", "a rank that is none", "a topic that is none", "other types"],
+)
+def test_a_file_that_makes_no_sense_is_set_aside_and_what_does_is_kept(
+    made: str, kept: list[int], tmp_path: Path
+) -> None:
+    path = tmp_path / "outbox.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(made)
+    with opened(path) as box:
+        assert box.durable
+        assert box.damaged == "the outbox was damaged and is kept as outbox.sqlite.damaged-1"
+        box.put(an_entry(9))
+        assert waiting(box) == [*kept, 9]
+    with opened(path) as box:
+        assert box.damaged is None
+        assert waiting(box) == [*kept, 9]
+
+
+def test_an_alert_in_force_of_another_version_is_forgotten_and_the_rest_is_ended(tmp_path: Path) -> None:
+    alert = Publications("bed-3", MODEL, STREAM).alert(an_alert(strip=None))
+    with opened(tmp_path / "outbox.sqlite") as box:
+        for number, remembered in enumerate((b'{"id": 7}', b"\xff", encode(alert))):
+            box.put(msgspec.structs.replace(an_entry(number), in_force=remembered))
+    with opened(tmp_path / "outbox.sqlite") as box:
+        assert [end.id for end in OutboxNotices(box).abandoned()] == [alert.id]
+        assert box.in_force() == [encode(alert)]

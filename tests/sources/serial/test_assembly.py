@@ -1,0 +1,271 @@
+"""From what boards say to one stream: losses exact, doubles dropped, restarts joined, other signals a new stream."""
+
+from __future__ import annotations
+
+import itertools
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.errors import SourceError
+from edge.messages import Gap, Message, Samples, SourceState, Stream
+from edge.sources.serial.assembly import Assembler
+from edge.sources.serial.boards.items import Answer, Block, BoardState, Description
+
+FS_HZ, N = 250.0, 10
+LONG = 1 << 32
+
+
+def description(stream: int = 1, fs_hz: float = FS_HZ, modulo: int | None = LONG) -> Description:
+    return Description(
+        stream=stream, name="b", fs_hz=fs_hz, leads=("I", "II"), range_mv=None, what="a board", modulo=modulo
+    )
+
+
+def block(first: int, *, n: int = N, stream: int = 1, modulo: int | None = LONG, board_us: int | None = -1) -> Block:
+    numbers = np.arange(first, first + n, dtype=np.float32)
+    us = round(first / FS_HZ * 1e6) % LONG if board_us == -1 and modulo == LONG else None
+    return Block(
+        stream=stream,
+        counter=None if modulo is None else first % modulo,
+        board_us=us,
+        mv=np.stack([numbers, -numbers], axis=1),
+    )
+
+
+class Bench:
+    """An assembler, and what came out of it."""
+
+    def __init__(self, what: Description | None = None) -> None:
+        self.assembler = Assembler("port", 1e9)
+        self.out: list[Message] = []
+        self.say(what or description(), 100.0)
+
+    def say(self, item: object, now_s: float) -> list[Message]:
+        out = self.assembler.push(item, now_s)  # type: ignore[arg-type]
+        self.out += out
+        return out
+
+    def send(self, first: int, now_s: float | None = None, **more: object) -> list[Message]:
+        return self.say(block(first, **more), 100 + (first + N) / FS_HZ if now_s is None else now_s)  # type: ignore[arg-type]
+
+    @property
+    def gaps(self) -> list[tuple[int, int]]:
+        return [(m.start, m.n) for m in self.out if isinstance(m, Gap)]
+
+    def check(self) -> None:
+        """Samples and gaps must follow each other without a hole, and `decided` must be exact."""
+        at = 0
+        for message in self.out:
+            if isinstance(message, Samples):
+                assert message.start == at
+                at = message.end
+            elif isinstance(message, Gap):
+                assert (message.start, message.decided) == (at, at + message.n)
+                at += message.n
+
+
+def test_the_first_block_begins_the_stream() -> None:
+    bench = Bench()
+    first, samples = bench.send(5000)
+    assert isinstance(first, Stream)
+    assert (first.name, first.fs_hz, first.leads, first.notes) == ("b", 250, ("I", "II"), ("a board",))
+    assert first.start_time.timestamp() == pytest.approx(1e9 + 100 + 5000 / FS_HZ)
+    assert isinstance(samples, Samples)
+    assert samples.start == 0
+
+
+@given(st.lists(st.booleans(), min_size=2, max_size=60), st.integers(0, LONG - 1))
+def test_every_loss_is_a_gap_of_its_length(arrives: list[bool], start: int) -> None:
+    bench = Bench()
+    kept = [i for i, ok in enumerate(arrives) if ok]
+    for i in kept:
+        bench.send((start + i * N) % LONG, 100 + i * N / FS_HZ)
+    bench.check()
+    expected = [((a + 1 - kept[0]) * N, (b - a - 1) * N) for a, b in itertools.pairwise(kept) if b > a + 1]
+    assert bench.gaps == expected
+    assert bench.assembler.counts["lost"] == sum(n for _, n in expected)
+
+
+@given(st.data())
+def test_doubled_and_overlapping_blocks_change_nothing(data: st.DataObject) -> None:
+    bench, sent = Bench(), 0
+    for _ in range(20):
+        first = data.draw(st.integers(max(sent - 40, 0), sent))
+        n = data.draw(st.integers(1, 30))
+        bench.send(first, n=n)
+        sent = max(sent, first + n)
+    bench.check()
+    mv = np.concatenate([m.mv for m in bench.out if isinstance(m, Samples)])
+    assert np.array_equal(mv[:, 0], np.arange(sent) - 0.0)
+    assert bench.gaps == []
+
+
+def test_reconnected_board_that_kept_counting_is_joined_exactly() -> None:
+    bench = Bench()
+    bench.send(0)
+    bench.assembler.disconnected()
+    # The clock would say something else: the counter is believed.
+    bench.say(description(), 150.0)
+    bench.send(5000, 150.0)
+    assert bench.gaps == [(10, 4990)]
+
+
+@pytest.mark.parametrize("stream", [1, 2])
+def test_board_that_started_anew_is_joined_by_the_clock(stream: int) -> None:
+    bench = Bench()
+    for i in range(100):
+        bench.send(i * N)
+    gone_s = 100 + 1000 / FS_HZ
+    bench.say(description(stream), gone_s + 3)
+    out = bench.send(0, gone_s + 3 + N / FS_HZ, stream=stream)
+    assert not any(isinstance(message, Stream) for message in out)
+    assert bench.gaps == [(1000, pytest.approx(750, abs=2))]
+    bench.send(N, gone_s + 3 + 2 * N / FS_HZ, stream=stream)
+    bench.check()
+
+
+def test_another_rate_begins_another_stream() -> None:
+    bench = Bench()
+    bench.send(0)
+    bench.say(description(2, fs_hz=500), 101)
+    out = bench.send(0, 101.02, stream=2)
+    assert isinstance(out[0], Stream)
+    assert (out[0].fs_hz, bench.assembler.stream) == (500, out[0])
+    assert isinstance(out[1], Samples)
+    assert out[1].start == 0
+
+
+def test_another_board_begins_another_stream() -> None:
+    bench = Bench()
+    bench.send(0)
+    bench.assembler.disconnected()
+    bench.say(msgspec.structs.replace(description(), name="other"), 101)
+    assert [type(message) for message in bench.send(10, 101.1)] == [Stream, Samples]
+
+
+@pytest.mark.parametrize("fs_hz", [50.0, 99.9, 1001.0, 8000.0])
+def test_rates_that_cannot_be_served_are_refused(fs_hz: float) -> None:
+    with pytest.raises(SourceError, match=r"samples a second: 100 to 1000 can be used"):
+        Bench(description(fs_hz=fs_hz))
+
+
+def test_samples_of_an_earlier_stream_are_not_mixed_in() -> None:
+    bench = Bench()
+    bench.send(0)
+    bench.say(description(2), 101)
+    assert bench.send(10, 101.1) == []
+
+
+def test_eight_bit_counter_short_loss() -> None:
+    bench = Bench(description(modulo=256))
+    bench.send(0, modulo=256)
+    bench.send(110, modulo=256)
+    assert bench.gaps == [(10, 100)]
+
+
+def test_eight_bit_counter_goes_round_while_unplugged() -> None:
+    bench = Bench(description(modulo=256))
+    for i in range(30):
+        bench.send(i * N, modulo=256)
+    bench.assembler.disconnected()
+    bench.send(300 + 700, modulo=256)
+    assert bench.gaps == [(300, 700)]
+
+
+@pytest.mark.parametrize(("modulo", "lost"), [(256, 512), (None, 500)])
+def test_loss_that_no_counter_shows_is_told_by_the_clock(modulo: int | None, lost: int) -> None:
+    bench = Bench(description(modulo=modulo))
+    for i in range(500):
+        bench.send(i * N, modulo=modulo)
+    for i in range(500, 1000):
+        first = i * N + (lost if i >= 600 else 0)
+        bench.send(first, modulo=modulo)
+    (gap,) = bench.gaps
+    assert gap[1] == pytest.approx(lost, abs=0 if modulo else 3)
+    assert 6000 < gap[0] < 6000 + 3 * FS_HZ
+    bench.check()
+
+
+@pytest.mark.parametrize("modulo", [256, None])
+def test_what_comes_late_in_a_burst_was_not_lost(modulo: int | None) -> None:
+    bench = Bench(description(modulo=modulo))
+    for i in range(1500):
+        # Every four seconds the line is silent for 1.6 s.
+        now_s = 100 + (i + 1) * N / FS_HZ
+        silent = now_s % 4 < 1.6
+        bench.send(i * N, now_s - now_s % 4 + 1.6 if silent else now_s, modulo=modulo)
+    assert bench.gaps == []
+
+
+def test_unplugged_text_board_is_joined_by_the_clock() -> None:
+    bench = Bench(description(modulo=None))
+    for i in range(100):
+        bench.send(i * N, modulo=None)
+    bench.assembler.disconnected()
+    bench.send(1000, 100 + 1010 / FS_HZ + 2, modulo=None)
+    assert bench.gaps == [(1000, pytest.approx(500, abs=2))]
+
+
+def test_lead_off_is_said_when_it_changes() -> None:
+    bench = Bench()
+    bench.send(0)
+    state = BoardState(stream=1, leads_off=(False, True), battery=None, dropped=0)
+    (said,) = bench.say(state, 100.1)
+    assert isinstance(said, SourceState)
+    assert (said.ok, said.reason) == (True, "electrode off: II")
+    assert bench.say(state, 100.2) == []
+    (samples,) = bench.send(10)
+    assert isinstance(samples, Samples)
+    # The board itself says which samples have no value; its state may be some samples early or late.
+    assert np.isfinite(samples.mv).all()
+    (said,) = bench.say(BoardState(stream=1, leads_off=(False, False), battery=None, dropped=0), 100.3)
+    assert isinstance(said, SourceState)
+    assert said.reason is None
+
+
+def test_drift_is_measured_from_pings() -> None:
+    bench = Bench()
+    for i in range(200):
+        true_s = i * 1.0
+        board_us = round(true_s * (1 + 150e-6) * 1e6)
+        bench.send(i * 250, 100 + true_s + 1)
+        bench.assembler.sent_ping(i, 100 + true_s - 0.001)
+        bench.say(Answer(token=i, board_us=board_us), 100 + true_s + 0.001)
+    assert bench.assembler.state(300).drift_ppm == pytest.approx(150, abs=5)
+
+
+def test_answers_nobody_asked_for_are_ignored() -> None:
+    bench = Bench()
+    bench.send(0)
+    assert bench.say(Answer(token=7, board_us=1), 101) == []
+    for token in range(1000):
+        bench.assembler.sent_ping(token, 101)
+    assert len(bench.assembler._pings) <= 8
+
+
+@pytest.mark.parametrize(("modulo", "drift"), [(LONG, 200e-6), (LONG, -5000e-6), (256, 0.0), (None, 0.0)])
+def test_while_a_board_is_away_its_samples_are_missed_as_time_goes_by(modulo: int | None, drift: float) -> None:
+    bench = Bench(description(modulo=modulo))
+    for i in range(100):
+        bench.send(i * N, modulo=modulo)
+    bench.assembler.disconnected()
+    gone_s = 100 + 1000 / FS_HZ
+    for second in range(60):
+        bench.out += bench.assembler.absent(gone_s + second)
+    missed = sum(n for _, n in bench.gaps)
+    assert 55 * FS_HZ < missed < 60 * FS_HZ
+    away = round(60 * FS_HZ * (1 + drift) / N) * N
+    bench.send(1000 + away, gone_s + 60 + N / FS_HZ, modulo=modulo)
+    bench.check()
+    assert sum(n for _, n in bench.gaps) == pytest.approx(away, abs=0 if modulo else 3)
+
+
+def test_a_board_that_is_only_late_is_not_given_up() -> None:
+    bench = Bench()
+    bench.send(0)
+    assert bench.assembler.absent(109.0) == []
+    assert bench.assembler.absent(112.0) != []
