@@ -10,10 +10,11 @@ latency a fact and the order of events independent of how the samples were cut i
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 import numpy as np
+from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
 FS_HZ = 360
@@ -101,19 +102,31 @@ class Samples(Message, frozen=True, kw_only=True, eq=False):
         return self.start + len(self.mv)
 
 
-class Gap(Event, frozen=True, kw_only=True, eq=False):
-    """Samples that were lost in every lead.
+class Span(Event, frozen=True, kw_only=True, eq=False):
+    """A stretch of samples of which something is said.
 
     Attributes
     ----------
     start, n : int
-        First lost sample and how many.
-    bridged : bool
-        Short enough that conditioning filled it in (marked invalid); otherwise the stages start anew after it.
+        First sample and how many.
+    source : tuple of (int, int) or None
+        The same in the source's own numbers, while `start` and `n` count at `FS_HZ`.
     """
 
     start: int
     n: int
+    source: tuple[int, int] | None = None
+
+
+class Gap(Span, frozen=True, kw_only=True, eq=False):
+    """Samples that were lost in every lead.
+
+    Attributes
+    ----------
+    bridged : bool
+        Short enough that conditioning filled it in (marked invalid); otherwise the stages start anew after it.
+    """
+
     bridged: bool = False
 
 
@@ -148,19 +161,15 @@ class SourceState(Message, frozen=True, kw_only=True, eq=False):
     problems: tuple[str, ...] = ()
 
 
-class Quality(Event, frozen=True, kw_only=True, eq=False):
+class Quality(Span, frozen=True, kw_only=True, eq=False):
     """State of each lead over one second.
 
     Attributes
     ----------
-    start, n : int
-        The span judged.
     leads : tuple of LeadState
-        One a lead.
+        One per lead.
     """
 
-    start: int
-    n: int
     leads: tuple[LeadState, ...]
 
     @property
@@ -262,6 +271,54 @@ class Vitals(Event, frozen=True, kw_only=True, eq=False):
     beats: dict[str, int]
 
 
+class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an episode or alert was judged by; what does not apply to its kind is left out.
+
+    Attributes
+    ----------
+    lost, high, medium, low : int
+        Alerts that could not be kept, and of which priority.
+    leads : tuple of LeadState
+        State of each lead.
+    v_beats, beats : int
+        V beats, and all beats, that were counted.
+    rate_per_min : float or None
+        Rate of the beats judged; None where there are too few.
+    percent, window_s : float
+        Share of V beats, and the time it is taken over.
+    duration_s : float
+        How long it has lasted.
+    mean_score : float
+        Mean score of the beats' labels.
+    rule : dict
+        The thresholds that were applied, by their names in the configuration.
+    ended_by : str
+        Why it ended, in the end phase.
+    episodes, held : int
+        Episodes in this alert so far, and those of them that were not told since it was last told.
+    recurred_after_s : float
+        From the alert's onset to that of its last episode.
+    """
+
+    lost: int | UnsetType = UNSET
+    high: int | UnsetType = UNSET
+    medium: int | UnsetType = UNSET
+    low: int | UnsetType = UNSET
+    leads: tuple[LeadState, ...] | UnsetType = UNSET
+    v_beats: int | UnsetType = UNSET
+    rate_per_min: float | UnsetType | None = UNSET
+    beats: int | UnsetType = UNSET
+    percent: float | UnsetType = UNSET
+    window_s: float | UnsetType = UNSET
+    duration_s: float | UnsetType = UNSET
+    mean_score: float | UnsetType = UNSET
+    rule: dict[str, float] | UnsetType = UNSET
+    ended_by: str | UnsetType = UNSET
+    episodes: int | UnsetType = UNSET
+    held: int | UnsetType = UNSET
+    recurred_after_s: float | UnsetType = UNSET
+
+
 class Episode(Event, frozen=True, kw_only=True, eq=False):
     """A stretch of rhythm, said at its onset, while it lasts, and at its end.
 
@@ -270,15 +327,15 @@ class Episode(Event, frozen=True, kw_only=True, eq=False):
     number : int
         Counts episodes in this stream; the same through all phases.
     kind : str
-        See `edge.stages.rhythm` for the kinds and their definitions.
+        One of `edge.kinds.KINDS`.
     phase : Phase
         Onset, update or end.
     onset : int
         First sample of the episode.
     end : int or None
         Its last sample, in the end phase.
-    evidence : dict
-        What it was judged by: counts, rates in 1/min, durations in s, the threshold applied.
+    evidence : Evidence
+        What it was judged by.
     """
 
     number: int
@@ -286,7 +343,7 @@ class Episode(Event, frozen=True, kw_only=True, eq=False):
     phase: Phase
     onset: int
     end: int | None = None
-    evidence: dict[str, Any]
+    evidence: Evidence
 
 
 class Strip(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -327,7 +384,7 @@ class Alert(Event, frozen=True, kw_only=True, eq=False):
         First sample of the episode.
     end : int or None
         Its last sample, in the end phase.
-    evidence : dict
+    evidence : Evidence
         What it was judged by.
     strip : Strip or None
         The signal around it.
@@ -339,5 +396,5 @@ class Alert(Event, frozen=True, kw_only=True, eq=False):
     priority: Priority
     onset: int
     end: int | None = None
-    evidence: dict[str, Any]
+    evidence: Evidence
     strip: Strip | None = None

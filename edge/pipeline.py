@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from fractions import Fraction
-
-import msgspec
 
 from edge.inference.beat_model import BeatModel
-from edge.messages import FS_HZ, Event, Gap, Message, Samples, Stream
+from edge.messages import Event, Gap, Message, Samples, Stream
 from edge.stages import Stage
 from edge.stages.alarms import AlarmRules, Alarms
 from edge.stages.beats import Beats
@@ -17,8 +14,7 @@ from edge.stages.conditioning.stage import Conditioning
 from edge.stages.qrs.stage import QrsDetector
 from edge.stages.quality import SignalQuality
 from edge.stages.rhythm import Rhythm, RhythmRules
-
-_TIME_FIELDS = frozenset({"sample", "start", "onset", "end"})
+from edge.timebase import Rates
 
 
 class Chain:
@@ -117,7 +113,7 @@ class Pipeline:
                 Alarms(alarms or AlarmRules(), stream.leads),
             ]
         )
-        self._ratio = Fraction(stream.fs_hz).limit_denominator(1000) / FS_HZ
+        self._rates = Rates(stream.fs_hz)
 
     def push(self, message: Samples | Gap) -> list[Event]:
         """Take in the next samples, or the news that some were lost; return the events they lead to."""
@@ -132,14 +128,4 @@ class Pipeline:
         self._chain.reset()
 
     def _leave(self, messages: Iterable[Message]) -> list[Event]:
-        events = [message for message in messages if isinstance(message, Event)]
-        return events if self._ratio == 1 else [self._to_source(event) for event in events]
-
-    def _to_source(self, event: Event) -> Event:
-        ratio = self._ratio
-        changes: dict[str, int] = {"decided": -(-event.decided * ratio.numerator // ratio.denominator)}
-        for field in event.__struct_fields__:
-            value = getattr(event, field)
-            if field == "n" or (field in _TIME_FIELDS and value is not None):
-                changes[field] = round(value * ratio)
-        return msgspec.structs.replace(event, **changes)
+        return [self._rates.event_to_source(message) for message in messages if isinstance(message, Event)]

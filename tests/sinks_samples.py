@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 import numpy as np
 
 from edge.contract.payloads import ModelInfo
-from edge.messages import Alert, Episode, LabelledBeat, Message, Stream, Strip, Vitals
+from edge.messages import Alert, Episode, Evidence, LabelledBeat, Message, Stream, Strip, Vitals
 
 START = datetime(2026, 3, 1, 8, 0, tzinfo=timezone(timedelta(hours=1)))
 MODEL = ModelInfo(name="cnn", sha256="ab" * 32)
@@ -33,7 +33,7 @@ class Keeping:
 def an_alert(**changes: object) -> Alert:
     strip = Strip(start=720, fs_hz=360.0, leads=("MLII", "V1"), mv=np.full((3, 2), 0.12345, np.float32))
     fields = {"number": 1, "kind": "vt", "phase": "onset", "priority": "high", "onset": 1000, "decided": 1500}
-    return Alert(**(fields | {"evidence": {"beats": 5, "rule": {"beats": 5}}, "strip": strip} | changes))
+    return Alert(**(fields | {"evidence": Evidence(beats=5, rule={"beats": 5}), "strip": strip} | changes))
 
 
 def a_second(hr_bpm: float | None = 60.0, reason: str | None = None, sample: int = 719, lead: str = "good") -> Vitals:
@@ -47,4 +47,6 @@ def beat(sample: int, label: str = "N") -> LabelledBeat:
 
 def episode(number: int, kind: str, onset: int, end: int | None = None) -> Episode:
     phase = "onset" if end is None else "end"
-    return Episode(number=number, kind=kind, phase=phase, onset=onset, end=end, evidence={}, decided=onset + 900)
+    return Episode(
+        number=number, kind=kind, phase=phase, onset=onset, end=end, evidence=Evidence(), decided=onset + 900
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from edge.messages import FS_HZ, Beat, Label, Samples, Stream
 from edge.pipeline import Chain, front_end
 from edge.sources.wfdb_record import WfdbRecord
 from edge.stages import Stage
+from edge.timebase import Rates
 
 CLASSES: tuple[Label, ...] = ("N", "S", "V", "F", "Q")
 """AAMI EC57 classes, in the order of their numbers here and of a model's output."""
@@ -144,13 +144,13 @@ def read_beats(
     SourceError
         If the record cannot be read.
     """
-    stream, mv, ratio, annotated, classes = _read(folder / record, leads)
+    stream, mv, annotated, classes = _read(folder / record, leads)
     chain = Chain(list(stages(stream)))
     beats = [message for message in _run(chain, mv) if isinstance(message, Beat)]
     if not beats:
         raise SourceError(record, "has no beat that can be found", "leave it out")
     samples = np.array([beat.sample for beat in beats], np.int64)
-    labels, missed = match(samples, np.round(annotated * float(ratio)).astype(np.int64), classes)
+    labels, missed = match(samples, Rates(stream.fs_hz).all_to_stages(annotated), classes)
     return LabelledBeats(
         database=folder.name,
         record=record,
@@ -240,8 +240,8 @@ def prepare(
 
 def _read(
     path: Path, leads: Sequence[int] | None = None
-) -> tuple[Stream, NDArray[np.float32], Fraction, NDArray[np.int64], NDArray[np.int8]]:
-    """Return stream, signal in mV, the ratio of `FS_HZ` to its rate, and its annotated beats."""
+) -> tuple[Stream, NDArray[np.float32], NDArray[np.int64], NDArray[np.int8]]:
+    """Return stream, signal in mV, and its annotated beats."""
     import wfdb  # noqa: PLC0415 - brings pandas and matplotlib
 
     record = WfdbRecord(path)
@@ -260,8 +260,7 @@ def _read(
         raise SourceError(str(path), f"its annotations cannot be read ({error})", "fetch it again") from None
     is_beat = np.array([symbol in _NUMBER for symbol in annotation.symbol], np.bool_)
     classes = np.array([_NUMBER[symbol] for symbol in annotation.symbol if symbol in _NUMBER], np.int8)
-    ratio = FS_HZ / Fraction(stream.fs_hz).limit_denominator(1000)
-    return stream, mv, ratio, annotation.sample[is_beat].astype(np.int64), classes
+    return stream, mv, annotation.sample[is_beat].astype(np.int64), classes
 
 
 def _run(chain: Chain, mv: NDArray[np.float32]) -> Iterator[object]:

@@ -6,7 +6,7 @@ The same payloads go over MQTT and into JSON lines.
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,7 +18,8 @@ from msgspec import Meta
 
 from edge import messages
 from edge.contract.commands import Answer, Command
-from edge.messages import Label, LabelledBeat, LeadState, Phase, Priority, Samples, Stream, Strip
+from edge.messages import Evidence, Label, LabelledBeat, LeadState, Phase, Priority, Samples, Stream, Strip
+from edge.timebase import StreamClock
 
 State = Literal["online", "degraded", "offline"]
 Count = Annotated[int, Meta(ge=0)]
@@ -164,7 +165,7 @@ class Alert(_Payload, frozen=True, kw_only=True):
     onset: Moment
     decision: Moment
     end: Moment | None
-    evidence: dict[str, Any]
+    evidence: Evidence
     model: ModelInfo
     strip: StripInfo | None
     reason: str | None = None
@@ -245,23 +246,15 @@ class Publications:
         self._device = device
         self._model = model
         self._stream = stream
-        self._anchor: messages.SourceState | None = None
+        self._clock = StreamClock(stream)
 
     def anchor(self, state: messages.SourceState) -> None:
         """Take times from what a live source says of its clock, from now on."""
-        self._anchor = state
+        self._clock.anchor(state)
 
     def time(self, sample: int, fs_hz: float | None = None) -> datetime:
-        """Return the UTC time of a sample: from the stream's start and rate, or from what is known of its clock."""
-        nominal_s = sample / (fs_hz or self._stream.fs_hz)
-        if self._anchor is None:
-            return self._nominal(nominal_s)
-        later_s = nominal_s - self._anchor.sample / self._stream.fs_hz
-        true_s = later_s / (1 + (self._anchor.drift_ppm or 0.0) * 1e-6)
-        return (self._anchor.time + timedelta(seconds=true_s)).astimezone(UTC)
-
-    def _nominal(self, seconds: float) -> datetime:
-        return (self._stream.start_time + timedelta(seconds=seconds)).astimezone(UTC)
+        """Return the UTC time of a sample, as `StreamClock.time`."""
+        return self._clock.time(sample, fs_hz)
 
     def moment(self, sample: int) -> Moment:
         """Return a sample with its time."""
@@ -274,7 +267,7 @@ class Publications:
         """
         stream = self._stream
         # Not what is known of the clock by now: that may have changed since the onset was told.
-        unix_ms = round(self._nominal(onset / stream.fs_hz).timestamp() * 1000)
+        unix_ms = round(self._clock.nominal_time(onset).timestamp() * 1000)
         identity = f"{self._device}\n{stream.name}\n{stream.start_time.timestamp()}\n{number}"
         random = int.from_bytes(blake2b(identity.encode(), digest_size=10).digest())
         rand_a, rand_b = random >> 68, random & (1 << 62) - 1

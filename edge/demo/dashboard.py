@@ -15,7 +15,8 @@ from rich.text import Text
 
 from edge.contract.payloads import Active, Alert, BeatItem, Beats, Status, StripInfo, Vitals, Waveform
 from edge.demo.strip_chart import chart, letters
-from edge.sinks.console import clock, evidence_text, title
+from edge.kinds import title
+from edge.sinks.console import clock, evidence_text
 
 _PRIORITY_STYLE = {"high": "bold white on red", "medium": "bold yellow", "low": "cyan"}
 _BEAT_STYLE = {"N": "green", "S": "magenta", "V": "bold red", "F": "yellow", "Q": "dim"}

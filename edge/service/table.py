@@ -5,8 +5,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
+from edge.kinds import title
 from edge.service.summary import LABELS, Latency, Summary
-from edge.sinks.console import clock, title
+from edge.sinks.console import clock
 
 _WIDTH = 80
 _FEW = 3

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from edge.messages import Alert, Message, Priority, Stream
+import msgspec
+from msgspec import UnsetType
+
+from edge.kinds import title
+from edge.messages import Alert, Evidence, Message, Priority, Stream
 
 _COLOURS: dict[Priority, str] = {"high": "\033[1;31m", "medium": "\033[33m", "low": "\033[36m"}
-_TITLES = {
-    "vt": "ventricular tachycardia",
-    "v_run": "ventricular run",
-    "idioventricular": "idioventricular rhythm",
-    "svt_run": "supraventricular run",
-}
 _UNITS = {"_per_min": "/min", "_percent": " %", "_ms": " ms", "_s": " s"}
 _GOES_WITHOUT_SAYING = (("episodes", 1), ("held", 0))
 _END_COLOUR = "\033[0m"
@@ -25,14 +23,12 @@ def clock(seconds: float) -> str:
     return f"{tenths // 36000}:{tenths // 600 % 60:02}:{tenths // 10 % 60:02}.{tenths % 10}"
 
 
-def title(kind: str) -> str:
-    """Return the name of a kind of episode, for people."""
-    return _TITLES.get(kind, kind.replace("_", " "))
-
-
-def evidence_text(evidence: dict[str, Any]) -> str:
+def evidence_text(evidence: Evidence) -> str:
     """Return an alert's numbers on one line; its thresholds, and what goes without saying, are left out."""
-    told = ((key, value) for key, value in evidence.items() if not isinstance(value, dict) and value is not None)
+    values = msgspec.structs.asdict(evidence)
+    told = (
+        (key, value) for key, value in values.items() if not isinstance(value, dict | UnsetType) and value is not None
+    )
     return ", ".join(_number(key, value) for key, value in told if (key, value) not in _GOES_WITHOUT_SAYING)
 
 

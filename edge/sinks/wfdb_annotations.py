@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.errors import SinkError
+from edge.kinds import KINDS
 from edge.messages import Episode, LabelledBeat, Message, Stream
 
 EXTENSION = "edge"
@@ -24,16 +25,8 @@ _NOTE, _SKIP, _AUX = 22, 59, 63
 _TIME_RESOLUTION = "## time resolution: "
 _END_OF_NOTES = bytes([0, _SKIP << 2]) + b"\xff\xff\xff\xff" + bytes([1, 0])  # one sample back, one forth
 
-RHYTHMS = {
-    "vt": "(VT",
-    "v_run": "(VT",
-    "idioventricular": "(IVR",
-    "svt_run": "(SVTA",
-    "bigeminy": "(B",
-    "trigeminy": "(T",
-    "bradycardia": "(SBR",
-}
-"""Aux note of the kinds of episode that are a rhythm. Where several last at once the first of these is annotated."""
+RHYTHMS = {name: kind.aux for name, kind in KINDS.items() if kind.aux is not None}
+"""Aux note of the kinds of episode that are a rhythm, the one that is annotated where several last first."""
 
 NORMAL = "(N"
 

@@ -87,8 +87,8 @@ def test_the_last_samples_are_those_after_a_loss() -> None:
 def a_device(broker: Mosquitto, folder: Path) -> Iterator[tuple[MqttSink, JsonLines]]:
     box, inbox, log = Outbox(folder / "outbox.sqlite"), Inbox(), JsonLines(folder / "alerts.jsonl", "ecg-edge", MODEL)
     link = MqttLink(Broker(host=HOST, port=broker.port), "ecg-edge", box, commands=inbox.put)
-    obedience = CommandHandler("ecg-edge", inbox, log.rotate)
-    sink = MqttSink(link, device="ecg-edge", version="0", runtime="test", model=MODEL, outbox=box, obedience=obedience)
+    commands = CommandHandler("ecg-edge", inbox, log.rotate)
+    sink = MqttSink(link, device="ecg-edge", version="0", runtime="test", model=MODEL, outbox=box, commands=commands)
     log.open(STREAM)
     sink.open(STREAM)
     yield sink, log

@@ -16,8 +16,8 @@ from sinks_samples import MODEL, START, STREAM, a_second, an_alert
 
 from edge.contract import payloads
 from edge.contract.payloads import Publications, encode, schema, schema_file
+from edge.kinds import STAGE_KINDS as KINDS
 from edge.messages import LabelledBeat, Samples
-from edge.stages.rhythm import KINDS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 SCHEMAS = DOCS / "schemas"

@@ -15,7 +15,7 @@ import pytest
 from edge.errors import ModelError
 from edge.features import history
 from edge.features import window as beat_window
-from edge.inference import beat_model as inference
+from edge.inference import runtime
 from edge.inference.beat_model import BeatModel, model_names, models_dir
 from edge.inference.card import SCHEMA, Confidence, ModelCard, read_card, write_card
 from edge.inference.runtime import runtime_name, tensors
@@ -93,7 +93,7 @@ def test_a_model_is_small_and_integer_throughout(name: str) -> None:
     assert path.stat().st_size <= LIMIT_BYTES[name]
     inputs, outputs = tensors(path.read_bytes())
     assert {tensor.dtype for tensor in (*inputs, *outputs)} == {"int8"}
-    interpreter = inference._build(name, path.read_bytes())
+    interpreter = runtime.build(name, path.read_bytes())
     floats = [
         tensor
         for tensor in interpreter.get_tensor_details()
@@ -221,7 +221,7 @@ def test_the_runtime_is_named() -> None:
 
 
 def test_without_an_interpreter_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module, _ in inference._RUNTIMES:
+    for module, _ in runtime._RUNTIMES:
         monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ModelError, match="pip install"):
         BeatModel.load("cnn")
@@ -236,9 +236,9 @@ def test_either_interpreter_serves_and_they_agree(monkeypatch: pytest.MonkeyPatc
         knots = np.array([feature.knots for feature in model.card.features], np.float32)
         rows = rng.uniform(knots[:, 0], knots[:, -1], (40, len(knots))).astype(np.float32)
         preferred = np.stack([model.predict(w, f) for w, f in zip(windows, rows, strict=True)])
-    module, package = inference._RUNTIMES[1]
+    module, package = runtime._RUNTIMES[1]
     pytest.importorskip(module, reason=f"needs {package} beside the preferred interpreter")
-    monkeypatch.setattr(inference, "_RUNTIMES", inference._RUNTIMES[1:])
+    monkeypatch.setattr(runtime, "_RUNTIMES", runtime._RUNTIMES[1:])
     with BeatModel.load(name) as model:
         other = np.stack([model.predict(w, f) for w, f in zip(windows, rows, strict=True)])
     # Their int8 kernels round differently, by a step or two along the way.

@@ -7,6 +7,7 @@ import io
 import pytest
 from sinks_samples import STREAM, an_alert
 
+from edge.messages import Evidence
 from edge.sinks.console import Console, clock, evidence_text
 
 
@@ -39,5 +40,5 @@ def test_clock(seconds: float, text: str) -> None:
 
 
 def test_evidence_has_units_and_leaves_out_what_goes_without_saying() -> None:
-    evidence = {"rate_per_min": 132.43, "duration_s": 1.5, "rule": {"beats": 5}, "episodes": 1, "held": 2, "x": None}
+    evidence = Evidence(rate_per_min=132.43, duration_s=1.5, rule={"beats": 5}, episodes=1, held=2)
     assert evidence_text(evidence) == "rate 132.4/min, duration 1.5 s, held 2"

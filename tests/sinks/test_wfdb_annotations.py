@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from sinks_samples import STREAM, beat, episode
 
 from edge.errors import SinkError
+from edge.kinds import STAGE_KINDS as KINDS
 from edge.sinks.wfdb_annotations import CODES, RHYTHMS, Annotation, WfdbAnnotations, encode, rhythm_changes
-from edge.stages.rhythm import KINDS
 
 steps = st.one_of(st.integers(0, 3), st.integers(1000, 1100), st.integers(65_000, 66_000), st.integers(0, 2**24))
 symbols = st.sampled_from(["N", "S", "V", "F", "Q"])

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.messages import Alert, Episode, Event, Gap, LabelledBeat, Message, Phase, Quality, Samples, Vitals
+from edge.kinds import STAGE_KINDS as KINDS
+from edge.messages import Alert, Episode, Event, Evidence, Gap, LabelledBeat, Message, Phase, Quality, Samples, Vitals
 from edge.stages.alarms import AlarmRules, Alarms, Priorities
-from edge.stages.rhythm import KINDS
 
 LAG = 20
 SECOND = 360
@@ -23,7 +23,7 @@ LEADS = ("MLII", "V1")
 
 def episode(number: int, kind: str, phase: Phase, decided: int, *, onset: int, end: int | None = None) -> Episode:
     return Episode(
-        number=number, kind=kind, phase=phase, decided=decided, onset=onset, end=end, evidence={"beats": decided}
+        number=number, kind=kind, phase=phase, decided=decided, onset=onset, end=end, evidence=Evidence(beats=decided)
     )
 
 
@@ -86,7 +86,7 @@ def test_life_of_an_alert() -> None:
     assert [(a.phase, a.decided / SECOND) for a in found] == [("onset", 20), ("update", 40), ("end", 60)]
     assert {(a.number, a.kind, a.onset) for a in found} == {(1, "tachycardia", 19 * SECOND)}
     assert [a.end for a in found] == [None, None, 50 * SECOND - 100]
-    assert [a.evidence["beats"] for a in found] == [20 * SECOND, 40 * SECOND, 50 * SECOND]
+    assert [a.evidence.beats for a in found] == [20 * SECOND, 40 * SECOND, 50 * SECOND]
     assert [a.strip is not None for a in found] == [True, False, False]
 
 
@@ -117,7 +117,7 @@ def test_end_comes_with_the_block_that_ends_there() -> None:
 def test_recurrence_says_how_often_and_when_and_has_its_own_strip() -> None:
     _, again, end = alerts(feed([*spell(1, "vt", 20, 30), *spell(2, "vt", 38, 45)], 90 * SECOND))
     assert again.onset == 19 * SECOND
-    assert again.evidence == {"beats": 38 * SECOND, "episodes": 2, "held": 0, "recurred_after_s": 18.0}
+    assert again.evidence == Evidence(beats=38 * SECOND, episodes=2, held=0, recurred_after_s=18.0)
     assert again.strip is not None
     assert again.strip.start + len(again.strip.mv) == 38 * SECOND - LAG
     assert end.end == 45 * SECOND - 100
@@ -132,7 +132,7 @@ def test_couplets_are_told_once_a_minute_and_those_held_are_counted() -> None:
         ("update", 140),
         ("end", 165 + 60),
     ]
-    assert [(a.evidence["episodes"], a.evidence["held"]) for a in found] == [(1, 0), (13, 11), (25, 11), (30, 5)]
+    assert [(a.evidence.episodes, a.evidence.held) for a in found] == [(1, 0), (13, 11), (25, 11), (30, 5)]
 
 
 def test_strip_ends_with_the_last_sample_seen_when_decided() -> None:
@@ -286,7 +286,7 @@ def test_every_alert_has_one_onset_then_updates_and_one_end(stream: list[Episode
 def test_no_episode_is_lost_and_none_floods(stream: list[Episode]) -> None:
     found = alerts(feed(stream, 65000))
     onsets = [e for e in stream if e.phase == "onset"]
-    assert sum(a.evidence["episodes"] for a in found if a.phase == "end") == len(onsets)
+    assert sum(a.evidence.episodes for a in found if a.phase == "end") == len(onsets)
     for kind in {e.kind for e in onsets} - {"asystole"}:
         strips = [a.decided for a in found if a.kind == kind and a.strip is not None and a.phase == "update"]
         assert all(b - a >= 60 * SECOND for a, b in pairwise(strips))

@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import UNSET
 
-from edge.messages import Episode, Event, Gap, LabelledBeat, Message, Quality, Samples, Vitals
-from edge.stages.rhythm import KINDS, Rhythm, RhythmRules
+from edge.kinds import STAGE_KINDS as KINDS
+from edge.messages import Episode, Event, Evidence, Gap, LabelledBeat, Message, Quality, Samples, Vitals
+from edge.stages.rhythm import Rhythm, RhythmRules
 
 LAG = 20
 WAIT = 576
@@ -194,17 +196,17 @@ def test_onset_is_the_first_beat_and_decided_is_that_of_the_beat_that_proves_it(
     samples = [sample for sample, label in told.beats if label == "V"]
     short, over, vt, end = episodes(told)
     assert (short.kind, short.phase, short.onset, short.decided) == ("v_run", "onset", samples[0], decided[samples[2]])
-    assert (over.phase, over.end, over.evidence["ended_by"]) == ("end", samples[4], "vt")
+    assert (over.phase, over.end, over.evidence.ended_by) == ("end", samples[4], "vt")
     assert (vt.kind, vt.phase, vt.onset, vt.decided) == ("vt", "onset", samples[0], decided[samples[4]])
     assert (end.phase, end.number, end.onset, end.end) == ("end", vt.number, samples[0], samples[5])
-    assert end.evidence == {
-        "beats": 6,
-        "rate_per_min": 108.0,
-        "duration_s": 2.778,
-        "mean_score": 0.9,
-        "rule": {"vt_beats": 5, "vt_bpm": 100.0},
-        "ended_by": "rhythm changed",
-    }
+    assert end.evidence == Evidence(
+        beats=6,
+        rate_per_min=108.0,
+        duration_s=2.778,
+        mean_score=0.9,
+        rule={"vt_beats": 5, "vt_bpm": 100.0},
+        ended_by="rhythm changed",
+    )
 
 
 @pytest.mark.parametrize(("others", "n"), [("N", 1), ("NN", 1), ("NNN", 2), ("NVNVN", 2)])
@@ -212,7 +214,7 @@ def test_vt_outlasts_two_other_beats_but_not_three(others: str, n: int) -> None:
     told = story(NORMAL, ("VVVVVV", 180), (others, 250), ("VVVVVV", 180), NORMAL)
     found = [e for e in episodes(told, "vt") if e.phase == "end"]
     assert len(found) == n
-    assert sum(e.evidence["beats"] for e in found) == 12
+    assert sum(e.evidence.beats for e in found) == 12
 
 
 def test_vt_that_slows_keeps_its_name_within_the_hysteresis() -> None:
@@ -230,9 +232,9 @@ def test_rate_episode_ends_beyond_its_hysteresis(kind: str, beyond: int, between
     samples = [sample for sample, _ in told.beats]
     assert onset.onset == samples[0]
     assert samples[15] <= (end.end or 0) < samples[39]
-    assert end.evidence["ended_by"] == "rhythm changed"
+    assert end.evidence.ended_by == "rhythm changed"
     held = story(("N" * 20, beyond), ("N" * 20, between))
-    assert [e.evidence.get("ended_by") for e in episodes(held, kind) if e.phase == "end"] == ["end of stream"]
+    assert [e.evidence.ended_by for e in episodes(held, kind) if e.phase == "end"] == ["end of stream"]
 
 
 def test_one_pause_or_one_missed_beat_is_no_bradycardia() -> None:
@@ -243,7 +245,7 @@ def test_bigeminy_outlasts_one_beat_out_of_step() -> None:
     told = story(NORMAL, ("VNVNVNNVNVNVN", 300), NORMAL)
     onset, end = episodes(told, "bigeminy")
     v_beats = [sample for sample, label in told.beats if label == "V"]
-    assert (onset.onset, end.end, end.evidence["v_beats"]) == (v_beats[0], v_beats[-1], 5)
+    assert (onset.onset, end.end, end.evidence.v_beats) == (v_beats[0], v_beats[-1], 5)
 
 
 def test_silence_is_told_at_its_sample_and_a_pause_becomes_asystole() -> None:
@@ -251,12 +253,12 @@ def test_silence_is_told_at_its_sample_and_a_pause_becomes_asystole() -> None:
     last = told.beats[-1][0]
     pause, pause_end, asystole, *updates, end = [e for e in episodes(told) if e.kind in {"pause", "asystole"}]
     assert (pause.kind, pause.onset, pause.decided) == ("pause", last, last + 3 * SECOND + SETTLE)
-    assert (pause_end.phase, pause_end.end, pause_end.evidence["ended_by"]) == ("end", last + 4 * SECOND, "asystole")
+    assert (pause_end.phase, pause_end.end, pause_end.evidence.ended_by) == ("end", last + 4 * SECOND, "asystole")
     assert (asystole.kind, asystole.onset, asystole.decided) == ("asystole", last, last + 4 * SECOND + SETTLE)
-    assert asystole.evidence == {"duration_s": 4.0, "rule": {"asystole_s": 4.0}}
+    assert asystole.evidence == Evidence(duration_s=4.0, rule={"asystole_s": 4.0})
     assert (asystole.decided - asystole.onset) / SECOND <= 10  # IEC 60601-2-27
     assert {e.phase for e in updates} == {"update"}
-    assert (end.end, end.evidence["ended_by"]) == (told.length, "end of stream")
+    assert (end.end, end.evidence.ended_by) == (told.length, "end of stream")
 
 
 def test_asystole_ends_with_the_next_beat_whatever_its_label() -> None:
@@ -282,7 +284,7 @@ def test_no_silence_in_a_signal_that_cannot_be_read(state: str) -> None:
     told = Story(length=60 * SECOND, beats=train(NORMAL), unreadable=dead, state=state)
     lost, *_, end = episodes(told, "signal_lost")
     assert (lost.onset, lost.decided) == (11 * SECOND, 21 * SECOND)
-    assert lost.evidence["leads"] == [state, state]
+    assert lost.evidence.leads == (state, state)
     assert (end.end, end.decided) == (40 * SECOND, 44 * SECOND)
     assert [e.onset for e in episodes(told, "asystole") if e.phase == "onset"] == [40 * SECOND]
     assert "pause" not in onsets(told)
@@ -304,7 +306,7 @@ def test_silence_is_told_once_even_if_the_beat_that_ends_it_is_told_after_signal
 def test_gap_ends_asystole_where_the_signal_ended() -> None:
     told = Story(length=50 * SECOND, beats=train(NORMAL), gaps=[(20 * SECOND, 20 * SECOND, False)])
     end = next(e for e in episodes(told, "asystole") if e.phase == "end")
-    assert (end.end, end.decided, end.evidence["ended_by"]) == (20 * SECOND, 40 * SECOND, "gap")
+    assert (end.end, end.decided, end.evidence.ended_by) == (20 * SECOND, 40 * SECOND, "gap")
 
 
 def test_quality_told_late_does_not_set_silence_back_before_the_last_beat() -> None:
@@ -327,13 +329,13 @@ def test_running_episodes_end_when_the_signal_is_lost() -> None:
     beats = train(("N" * 8, 560))
     told = Story(length=beats[-1][0] + 20 * SECOND, beats=beats, unreadable=frozenset(range(13, 33)))
     ends = [e for e in episodes(told, "bradycardia") if e.phase == "end"]
-    assert [(e.end, e.decided, e.evidence["ended_by"]) for e in ends] == [(beats[-1][0], 23 * SECOND, "signal")]
+    assert [(e.end, e.decided, e.evidence.ended_by) for e in ends] == [(beats[-1][0], 23 * SECOND, "signal")]
 
 
 def test_rate_episode_that_cannot_be_judged_is_given_up() -> None:
     told = story(("N" * 8, 560), ("NNQ" * 30, 560))
     *_, end = episodes(told, "bradycardia")
-    assert (end.evidence["ended_by"], end.end) == ("signal", told.beats[9][0])
+    assert (end.evidence.ended_by, end.end) == ("signal", told.beats[9][0])
     assert 30 <= (end.decided - told.beats[9][0]) / SECOND < 34
 
 
@@ -342,7 +344,7 @@ def test_gap_ends_what_runs_and_silence_is_counted_from_its_end() -> None:
     told = Story(length=130 * SECOND, beats=train(("N" * 13, 560)), gaps=[gap])
     found = episodes(told)
     end = next(e for e in found if e.kind == "bradycardia" and e.phase == "end")
-    assert (end.evidence["ended_by"], end.decided) == ("gap", 120 * SECOND)
+    assert (end.evidence.ended_by, end.decided) == ("gap", 120 * SECOND)
     assert [(e.kind, e.onset) for e in found if e.phase == "onset"] == [
         ("bradycardia", 200),
         ("signal_lost", 20 * SECOND),
@@ -382,7 +384,7 @@ def test_beats_show_that_a_link_that_loses_a_little_often_can_be_read() -> None:
     gaps = [(3000, 200, False), *((at, 30, True) for at in range(3300, beats[-1][0], 1000))]
     lost = [e for e in episodes(Story(length=beats[-1][0] + 700, beats=silent, gaps=gaps)) if e.kind == "signal_lost"]
     assert [e.phase for e in lost] == ["onset", "end"]
-    assert lost[1].evidence["ended_by"] == "signal back"
+    assert lost[1].evidence.ended_by == "signal back"
     assert lost[1].end == next(sample for sample, _ in silent if sample > 3200)
 
 
@@ -543,7 +545,7 @@ def test_every_episode_has_one_onset_and_one_end(told: Story) -> None:
             running[e.number] = e
             continue
         assert (running[e.number].kind, running[e.number].onset) == (e.kind, e.onset)
-        assert (e.end is not None) == (e.phase == "end") == ("ended_by" in e.evidence)
+        assert (e.end is not None) == (e.phase == "end") == (e.evidence.ended_by is not UNSET)
         if e.phase == "end":
             assert e.onset <= (e.end or 0) <= e.decided
             del running[e.number]

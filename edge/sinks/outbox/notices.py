@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from edge import messages
 from edge.contract.payloads import Alert, OutboxInfo, Publications
@@ -67,7 +67,12 @@ class OutboxNotices:
         unsaid = {priority: n for priority in _URGENT_FIRST if (n := self._outbox.unsaid[priority])}
         if not unsaid or self._outbox.notice_waits():
             return
-        evidence: dict[str, Any] = {"lost": sum(unsaid.values())} | dict(unsaid.items())
+        evidence = messages.Evidence(
+            lost=sum(unsaid.values()),
+            high=unsaid.get("high", UNSET),
+            medium=unsaid.get("medium", UNSET),
+            low=unsaid.get("low", UNSET),
+        )
         phases: tuple[Phase, ...] = ("onset", "end")
         for phase in phases:
             notice = messages.Alert(

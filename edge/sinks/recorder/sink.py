@@ -7,7 +7,6 @@ second and the disk itself every ten: a process that is killed loses a second, a
 from __future__ import annotations
 
 import errno
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from edge.sinks.recorder.notes import Notes
 from edge.sinks.recorder.ring import Limits, Ring
 from edge.sinks.recorder.scale import scale
 from edge.sinks.recorder.segment import Segment
+from edge.timebase import StreamClock
 
 _SAVE_S = 1.0
 _SYNC_S = 10.0
@@ -52,7 +52,6 @@ class Recorder:
         self._device = device
         self._stream: Stream | None = None
         self._background: Background | None = None
-        self._anchor: SourceState | None = None
         self._open: Segment | None = None
         self._settling: Segment | None = None
         self._recorded = False
@@ -69,7 +68,7 @@ class Recorder:
     def open(self, stream: Stream) -> None:
         """Get ready for a stream; finish what a crash has left."""
         self._stream = stream
-        self._anchor = None
+        self._clock = StreamClock(stream)
         self._recorded = False
         self._begin()
 
@@ -117,7 +116,7 @@ class Recorder:
 
     def _on_state(self, state: SourceState) -> None:
         """Take times from what the source says of its clock; finish what is recorded if the source is away."""
-        self._anchor = state
+        self._clock.anchor(state)
         if state.sample - self._next > _ABSENT_S * self._fs_hz:
             self._end_all()
 
@@ -182,7 +181,7 @@ class Recorder:
             longest, n_bytes, seconds = self._size()
             self._ring.make_room(n_bytes, seconds)
             first = self._next - len(mv)
-            start = self._time(first)
+            start = self._clock.time(first)
             highest = np.where(np.isfinite(mv), np.abs(mv), 0).max(axis=0).tolist()
             limits = stream.range_mv or (None,) * len(stream.leads)
             about = About(
@@ -214,7 +213,7 @@ class Recorder:
 
     def _end(self, segment: Segment) -> None:
         """Have a segment made a whole record."""
-        segment.note(Began(self._time(segment.first)))
+        segment.note(Began(self._clock.time(segment.first)))
         self._doing.do(segment.complete)
 
     def _failed(self, error: OSError) -> SinkError:
@@ -231,13 +230,6 @@ class Recorder:
     def _size(self) -> tuple[int, int, float]:
         """Return samples, bytes and seconds of a segment, at most."""
         return self._ring.limits.segment(len(self._of().leads), self._fs_hz)
-
-    def _time(self, sample: int) -> datetime:
-        """Return the UTC time of a sample, by what is known of the source's clock."""
-        if self._anchor is None:
-            return (self._of().start_time + timedelta(seconds=sample / self._fs_hz)).astimezone(UTC)
-        later_s = (sample - self._anchor.sample) / self._fs_hz / (1 + (self._anchor.drift_ppm or 0.0) * 1e-6)
-        return (self._anchor.time + timedelta(seconds=later_s)).astimezone(UTC)
 
     def _of(self) -> Stream:
         assert self._stream is not None  # noqa: S101  # open() comes first

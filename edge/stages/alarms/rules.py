@@ -6,29 +6,20 @@ from typing import Literal
 
 import msgspec
 
+from edge.kinds import KINDS, STAGE_KINDS
+
 Told = Literal["high", "medium", "low", "off"]
 
 
-class Priorities(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Priority of each kind of episode, the `[alarms.priority]` table; `off` is not told.
-
-    By IEC 60601-1-8 the priority follows from what happens if nobody comes, and how soon: death at once is high,
-    harm that can be reversed promptly is medium, minor or delayed harm is low.
-    """
-
-    asystole: Told = "high"
-    vt: Told = "high"
-    bradycardia: Told = "medium"
-    tachycardia: Told = "medium"
-    pause: Told = "medium"
-    v_run: Told = "medium"
-    idioventricular: Told = "medium"
-    svt_run: Told = "low"
-    ventricular_burden: Told = "low"
-    bigeminy: Told = "low"
-    trigeminy: Told = "low"
-    couplet: Told = "low"
-    signal_lost: Told = "medium"
+Priorities = msgspec.defstruct(
+    "Priorities",
+    [(name, Told, KINDS[name].priority) for name in STAGE_KINDS],
+    module=__name__,
+    namespace={"__doc__": "Priority of each kind of episode, the `[alarms.priority]` table; `off` is not told."},
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+)
 
 
 class AlarmRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -41,14 +32,14 @@ class AlarmRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     hold_s : float
         An alert ends this long after its episode, unless the same kind comes back, which continues the alert.
     hold_intermittent_s : float
-        The same for kinds that come and go: couplets, pauses, short runs, bigeminy, trigeminy, ventricular burden.
+        The same for kinds that come and go, which `edge.kinds` calls intermittent.
     repeat_s : float
         A medium or low kind that comes back is told at most so often; what is held is counted in the evidence.
     strip_s : float
         Length of the strip of signal, which ends at the last sample seen when the alert was decided.
     """
 
-    priority: Priorities = Priorities()
+    priority: Priorities = Priorities()  # type: ignore[valid-type]
     hold_s: float = 10.0
     hold_intermittent_s: float = 60.0
     repeat_s: float = 60.0

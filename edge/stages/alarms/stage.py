@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from msgspec.structs import replace
 
-from edge.messages import FS_HZ, Alert, Episode, Event, Gap, Message, Phase, Priority, Samples
+from edge.kinds import KINDS
+from edge.messages import FS_HZ, Alert, Episode, Event, Evidence, Gap, Message, Phase, Priority, Samples
 from edge.stages.alarms.rules import AlarmRules, Told
 from edge.stages.alarms.strips import Strips
-
-_INTERMITTENT = frozenset(
-    {"couplet", "pause", "v_run", "svt_run", "bigeminy", "trigeminy", "ventricular_burden"},
-)
-"""Kinds that come and go; that they come again matters more than each single time."""
-
-_NO_STRIP = frozenset({"signal_lost"})
 
 
 @dataclass
@@ -42,7 +35,7 @@ class _Active:
     kind: str
     priority: Priority
     onset: int
-    evidence: dict[str, Any]
+    evidence: Evidence
     running: set[int] = field(default_factory=set)
     episodes: int = 0
     held: int = 0
@@ -141,7 +134,7 @@ class Alarms:
         alert.episodes += 1
         alert.due = None
         if phase == "onset" or alert.priority == "high" or episode.decided - alert.told >= self._repeat:
-            self._tell(alert, phase, episode.decided, strip=episode.kind not in _NO_STRIP)
+            self._tell(alert, phase, episode.decided, strip=not KINDS[episode.kind].technical)
         else:
             alert.held += 1
 
@@ -149,16 +142,17 @@ class Alarms:
         alert.running.discard(episode.number)
         alert.end = max(alert.end, alert.onset if episode.end is None else episode.end)
         if not alert.running:
-            alert.due = episode.decided + (self._hold_intermittent if alert.kind in _INTERMITTENT else self._hold)
+            hold = self._hold_intermittent if KINDS[alert.kind].intermittent else self._hold
+            alert.due = episode.decided + hold
 
     def _end(self, alert: _Active, decided: int) -> None:
         self._tell(alert, "end", decided, strip=False)
         del self._active[alert.kind]
 
     def _tell(self, alert: _Active, phase: Phase, decided: int, *, strip: bool) -> None:
-        evidence = alert.evidence | {"episodes": alert.episodes, "held": alert.held}
+        evidence = replace(alert.evidence, episodes=alert.episodes, held=alert.held)
         if alert.recurred_after_s is not None:
-            evidence["recurred_after_s"] = alert.recurred_after_s
+            evidence = replace(evidence, recurred_after_s=alert.recurred_after_s)
         told = Alert(
             number=alert.number,
             kind=alert.kind,

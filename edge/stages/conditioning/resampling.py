@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.messages import FS_HZ
+from edge.timebase import Rates
 
 KEPT_HZ = 40.0
 """Conditioning keeps no more than this, so images and aliases may fall anywhere above it."""
@@ -31,21 +31,18 @@ class Resampler:
 
     Attributes
     ----------
-    ratio : Fraction
-        Source samples for each output sample.
+    rates : Rates
+        The numbers of source and output samples.
     half : int
         Source samples needed before and after the time of an output sample; 0 if there is nothing to do.
     """
 
     def __init__(self, fs_hz: float) -> None:
-        self.ratio = Fraction(fs_hz).limit_denominator(1000) / FS_HZ
-        self.half = 0 if self.ratio == 1 else _half_length(fs_hz)
-        self._n_phases = min(self.ratio.denominator, _MOST_PHASES)
+        self.rates = Rates(fs_hz)
+        self._ratio = self.rates.ratio
+        self.half = 0 if self._ratio == 1 else _half_length(fs_hz)
+        self._n_phases = min(self._ratio.denominator, _MOST_PHASES)
         self._weights = _weights(fs_hz, self.half, self._n_phases)
-
-    def first(self, source: int) -> int:
-        """Return the first output sample not before this source sample."""
-        return math.ceil(source / self.ratio)
 
     def span(self, start: int, stop: int) -> tuple[int, int]:
         """Return the source samples [first, last + 1) that output samples [start, stop) need."""
@@ -85,11 +82,11 @@ class Resampler:
         return np.asarray(sums[base + 2 * self.half + 1] > sums[base])
 
     def _base(self, output: int) -> int:
-        return math.floor(output * self.ratio)
+        return math.floor(output * self._ratio)
 
     def _places(self, start: int, stop: int, origin: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return each output sample's first source sample, relative to `origin`, and its phase."""
-        up, down = self.ratio.denominator, self.ratio.numerator
+        up, down = self._ratio.denominator, self._ratio.numerator
         times = np.arange(start, stop, dtype=np.int64) * down
         base, rest = np.divmod(times, up)
         phase = (rest * self._n_phases + up // 2) // up

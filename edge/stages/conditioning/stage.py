@@ -68,9 +68,8 @@ class Conditioning:
         self._resampler = Resampler(fs_hz)
         self._intake = _Intake(n_leads, range_mv, max(1, round(STUCK_S * fs_hz)))
         self._n_leads = n_leads
-        ratio = self._resampler.ratio
-        ahead = -(-(self._resampler.half + 2) // ratio) - 1 if self._resampler.half else 0
-        self.lag = HALF + int(ahead)
+        half = self._resampler.half
+        self.lag = HALF + (self._resampler.rates.first_in_stages(half + 2) - 1 if half else 0)
         self._bridged = round(BRIDGED_S * fs_hz)
         self.reset()
 
@@ -116,17 +115,17 @@ class Conditioning:
         return out + self._block(self._segment.ready())
 
     def _lose(self, gap: Gap) -> list[Message]:
-        ratio = self._resampler.ratio
-        first, after = self._resampler.first(gap.start), self._resampler.first(gap.start + gap.n)
-        seen = int((gap.start + gap.n) // ratio)
-        known = Gap(decided=max(seen, first), start=first, n=after - first, bridged=False)
+        rates = self._resampler.rates
+        first, after = rates.first_in_stages(gap.start), rates.first_in_stages(gap.start + gap.n)
+        decided = max(rates.seen_in_stages(gap.start + gap.n), first)
+        known = Gap(decided=decided, start=first, n=after - first, source=(gap.start, gap.n))
         segment = self._segment
         if segment is None:
             self._seen = gap.start + gap.n
             return [known]
         if gap.start + gap.n - segment.source_end <= self._bridged:
             self._seen = gap.start + gap.n
-            return [Gap(decided=known.decided, start=first, n=known.n, bridged=True)]
+            return [msgspec.structs.replace(known, bridged=True)]
         # What was held back for the line to the next value has no next value now.
         tail = self._block(segment.finish(segment.source_end))
         self._segment = None
@@ -135,11 +134,15 @@ class Conditioning:
         return [*tail, known]
 
     def _renumber(self, quality: Quality) -> Quality:
-        ratio = self._resampler.ratio
-        if ratio == 1:
-            return quality
-        start, end = round(quality.start / ratio), round((quality.start + quality.n) / ratio)
-        return msgspec.structs.replace(quality, start=start, n=end - start, decided=int(quality.decided // ratio))
+        rates = self._resampler.rates
+        start, end = rates.to_stages(quality.start), rates.to_stages(quality.start + quality.n)
+        return msgspec.structs.replace(
+            quality,
+            start=start,
+            n=end - start,
+            decided=rates.seen_in_stages(quality.decided),
+            source=(quality.start, quality.n),
+        )
 
     def _block(self, ready: tuple[int, Floats, Flags]) -> list[Message]:
         start, mv, bad = ready
@@ -212,7 +215,7 @@ class _Segment:
 
     def __init__(self, resampler: Resampler, lag: int, start: int, first: Floats) -> None:
         self._resampler, self._lag = resampler, lag
-        self._next = resampler.first(start)  # next clean sample to give out
+        self._next = resampler.rates.first_in_stages(start)  # next clean sample to give out
         self._even = self._next - self._next % HOP - HOP * 2  # next sample at 360 Hz to make
         back = start - resampler.span(self._even, self._even + 1)[0] + 1
         self._source = np.repeat(first[None], max(back, 1), axis=0)
@@ -241,11 +244,11 @@ class _Segment:
 
     def ready(self) -> tuple[int, Floats, Flags]:
         """Return first number, values and bad flags of the clean samples that can be given out."""
-        return self._give(int(self.source_end // self._resampler.ratio) - self._lag)
+        return self._give(self._resampler.rates.seen_in_stages(self.source_end) - self._lag)
 
     def finish(self, end: int) -> tuple[int, Floats, Flags]:
         """Return what is left up to source sample `end`, the last value extended."""
-        stop = self._resampler.first(end)
+        stop = self._resampler.rates.first_in_stages(end)
         more = self._resampler.span(stop + HALF + HOP, stop + HALF + HOP + 1)[1] - self.source_end
         self.extend(
             np.repeat(self._source[-1:], max(more, 0), axis=0), np.zeros((max(more, 0), len(self._source[0])), bool)

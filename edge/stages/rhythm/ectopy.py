@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
 
-from edge.messages import FS_HZ, LabelledBeat
+from edge.messages import FS_HZ, Evidence, LabelledBeat
 from edge.stages.rhythm.episodes import Episodes, seconds
 from edge.stages.rhythm.rules import RhythmRules
 
@@ -35,7 +34,7 @@ class Pattern:
         self._kind = kind
         self._step = {"bigeminy": 2, "trigeminy": 3}[kind]
         self._cycles, self._patience = rules.pattern_cycles, rules.pattern_end_beats
-        self._rule = {"pattern_cycles": self._cycles, "pattern_end_beats": self._patience}
+        self._rule: dict[str, float] = {"pattern_cycles": self._cycles, "pattern_end_beats": self._patience}
         self._first = self._last = self._count = 0  # of the episode: its V beats
         self._chain = self._chain_first = 0  # V beats in step, one after the other
         self._idle = 0  # beats since a V in step
@@ -78,8 +77,8 @@ class Pattern:
             self._first, self._last, self._count = self._chain_first, beat.sample, self._chain
             self._episodes.open(self._kind, self._first, beat.decided, self._evidence)
 
-    def _evidence(self, _: int) -> dict[str, Any]:
-        return {"v_beats": self._count, "duration_s": seconds(self._last - self._first), "rule": self._rule}
+    def _evidence(self, _: int) -> Evidence:
+        return Evidence(v_beats=self._count, duration_s=seconds(self._last - self._first), rule=self._rule)
 
 
 class Burden:
@@ -99,7 +98,7 @@ class Burden:
     def __init__(self, episodes: Episodes, rules: RhythmRules) -> None:
         self._episodes = episodes
         self._per_min, self._percent = rules.burden_per_min, rules.burden_percent
-        self._rule = {"burden_per_min": self._per_min, "burden_percent": self._percent}
+        self._rule: dict[str, float] = {"burden_per_min": self._per_min, "burden_percent": self._percent}
         self._beats: deque[LabelledBeat] = deque()
         self._ventricular: deque[int] = deque()
         self._onset = self._last = 0
@@ -136,12 +135,12 @@ class Burden:
         beats = len(self._beats)
         return 100 * len(self._ventricular) / beats if beats >= _FEWEST else 0.0
 
-    def _evidence(self, _: int) -> dict[str, Any]:
-        return {
-            "v_beats": len(self._ventricular),
-            "beats": len(self._beats),
-            "percent": round(100 * len(self._ventricular) / max(len(self._beats), 1), 1),
-            "window_s": 60,
-            "duration_s": seconds(self._last - self._onset),
-            "rule": self._rule,
-        }
+    def _evidence(self, _: int) -> Evidence:
+        return Evidence(
+            v_beats=len(self._ventricular),
+            beats=len(self._beats),
+            percent=round(100 * len(self._ventricular) / max(len(self._beats), 1), 1),
+            window_s=60,
+            duration_s=seconds(self._last - self._onset),
+            rule=self._rule,
+        )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
-from edge.messages import FS_HZ, Episode, LabelledBeat, Phase
+from msgspec.structs import replace
 
-Judge = Callable[[int], dict[str, Any]]
+from edge.messages import FS_HZ, Episode, Evidence, LabelledBeat, Phase
+
+Judge = Callable[[int], Evidence]
 """Says what an episode is judged by, as of a sample."""
 
 
@@ -52,7 +54,7 @@ class Episodes:
     def close(self, kind: str, end: int, decided: int, ended_by: str) -> None:
         """Tell the end of the running episode of this kind."""
         running = self._running.pop(kind)
-        evidence = running.judge(end) | {"ended_by": ended_by}
+        evidence = replace(running.judge(end), ended_by=ended_by)
         self._say("end", kind, running, decided, evidence, end=max(end, running.onset))
 
     def tick(self, now: int) -> None:
@@ -69,7 +71,7 @@ class Episodes:
         kind: str,
         running: _Running,
         decided: int,
-        evidence: dict[str, Any],
+        evidence: Evidence,
         *,
         end: int | None = None,
     ) -> None:

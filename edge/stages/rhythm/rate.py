@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import pairwise
-from typing import Any
 
-from edge.messages import FS_HZ, LabelledBeat
+from edge.messages import FS_HZ, Evidence, LabelledBeat
 from edge.stages.rhythm.episodes import Episodes, per_min, seconds
 from edge.stages.rhythm.rules import RhythmRules
 
@@ -76,9 +75,10 @@ class RateTracker:
         self._slow = kind == "bradycardia"
         self._bpm: float = getattr(rules, f"{kind}_bpm")
         self._leave = self._bpm + (rules.rate_hysteresis_bpm if self._slow else -rules.rate_hysteresis_bpm)
-        self._beats: deque[tuple[int, float]] = deque(maxlen=getattr(rules, f"{kind}_beats"))
+        n_beats: int = getattr(rules, f"{kind}_beats")
+        self._beats: deque[tuple[int, float]] = deque(maxlen=n_beats)
         self._suspend = round(rules.suspend_s * FS_HZ)
-        self._rule = {f"{kind}_bpm": self._bpm, f"{kind}_beats": self._beats.maxlen}
+        self._rule: dict[str, float] = {f"{kind}_bpm": self._bpm, f"{kind}_beats": n_beats}
         self._onset = self._end = self._judged = self._count = self._seen = 0
         self._median = 1.0
 
@@ -119,11 +119,11 @@ class RateTracker:
         elif running and (median * self._leave <= _MINUTE if self._slow else median * self._leave >= _MINUTE):
             self._episodes.close(self._kind, self._end, beat.decided, "rhythm changed")
 
-    def _evidence(self, _: int) -> dict[str, Any]:
-        return {
-            "rate_per_min": per_min(self._median),
-            "beats": self._count,
-            "duration_s": seconds(self._end - self._onset),
-            "mean_score": round(sum(score for _, score in self._beats) / max(len(self._beats), 1), 3),
-            "rule": self._rule,
-        }
+    def _evidence(self, _: int) -> Evidence:
+        return Evidence(
+            rate_per_min=per_min(self._median),
+            beats=self._count,
+            duration_s=seconds(self._end - self._onset),
+            mean_score=round(sum(score for _, score in self._beats) / max(len(self._beats), 1), 3),
+            rule=self._rule,
+        )

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
 
-from edge.messages import FS_HZ, Gap, LabelledBeat, LeadState, Quality
+from edge.messages import FS_HZ, Evidence, Gap, LabelledBeat, LeadState, Quality
 from edge.stages.rhythm.episodes import Episodes, seconds
 from edge.stages.rhythm.rules import RhythmRules
 
@@ -117,5 +116,5 @@ class Readability:
             self._onset = self._bad_from
             self._episodes.open("signal_lost", self._onset, decided, self._evidence)
 
-    def _evidence(self, at: int) -> dict[str, Any]:
-        return {"leads": list(self.leads), "duration_s": seconds(at - self._onset), "rule": self._rule}
+    def _evidence(self, at: int) -> Evidence:
+        return Evidence(leads=self.leads, duration_s=seconds(at - self._onset), rule=self._rule)

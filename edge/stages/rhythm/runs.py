@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from typing import Any
 
-from edge.messages import FS_HZ, LabelledBeat
+from edge.messages import FS_HZ, Evidence, LabelledBeat
 from edge.stages.rhythm.episodes import Episodes, per_min, seconds
 from edge.stages.rhythm.rules import RhythmRules
 
@@ -49,15 +48,15 @@ class _Run:
         """Return whether the recent beats came at more than this rate."""
         return self._interval is not None and self._interval * bpm < _MINUTE
 
-    def evidence(self, rule: dict[str, float]) -> dict[str, Any]:
+    def evidence(self, rule: dict[str, float]) -> Evidence:
         """Return what the run is judged by."""
-        return {
-            "beats": self.n,
-            "rate_per_min": None if self._interval is None else per_min(self._interval),
-            "duration_s": seconds(self.last - self.first),
-            "mean_score": round(self._score / self.n, 3),
-            "rule": rule,
-        }
+        return Evidence(
+            beats=self.n,
+            rate_per_min=None if self._interval is None else per_min(self._interval),
+            duration_s=seconds(self.last - self.first),
+            mean_score=round(self._score / self.n, 3),
+            rule=rule,
+        )
 
 
 class SupraventricularRuns:
@@ -98,7 +97,7 @@ class SupraventricularRuns:
         if self._run.n:
             self._run = _Run((), self._fewest)
 
-    def _evidence(self, _: int) -> dict[str, Any]:
+    def _evidence(self, _: int) -> Evidence:
         return self._run.evidence(self._rule)
 
 
@@ -212,7 +211,7 @@ class VentricularRuns:
             self._episodes.close(self._kind, self._run.last if end is None else end, decided, ended_by)
         self._kind = None
 
-    def _evidence(self, _: int) -> dict[str, Any]:
+    def _evidence(self, _: int) -> Evidence:
         if self._kind == "couplet":
             return self._run.evidence({"beats": 2})
         return self._run.evidence(self._long_rule if self._kind in _LONG else self._short_rule)

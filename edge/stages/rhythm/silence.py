@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from edge.messages import FS_HZ
+from edge.messages import FS_HZ, Evidence
 from edge.stages.rhythm.episodes import Episodes, seconds
 from edge.stages.rhythm.rules import RhythmRules
 
@@ -142,7 +142,7 @@ class Silence:
         self._until = self._told = max(end, self._onset)
         self._episodes.close(kind, end, decided, ended_by)
 
-    def _evidence(self, kind: str, at: int) -> dict[str, Any]:
+    def _evidence(self, kind: str, at: int) -> Evidence:
         # What came within the last `settle_s` may not be known yet.
         until = at - self._settle if self._until is None else self._until
-        return {"duration_s": seconds(until - self._onset), "rule": self._rules[kind]}
+        return Evidence(duration_s=seconds(until - self._onset), rule=self._rules[kind])

@@ -38,10 +38,10 @@ def a_device(
         yield MqttSink(link, device="ecg-edge", version="0.1.0", runtime="test", model=MODEL, outbox=box)
     finally:
         link._stop.set()
-        link._bell.ring()
+        link._waker.wake()
         if link._thread is not None:
             link._thread.join()
-            link._bell.close()
+            link._waker.close()
         box.close()
 
 
@@ -282,7 +282,7 @@ def die(sink: MqttSink) -> None:
     network = link._client.socket()  # type: ignore[union-attr]
     link._stop.set()
     network.shutdown(socket.SHUT_RDWR)
-    link._bell.ring()
+    link._waker.wake()
 
 
 def test_a_device_that_is_soon_back_was_not_offline(mosquitto: Mosquitto, tmp_path: Path) -> None:

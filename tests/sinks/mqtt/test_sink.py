@@ -123,8 +123,8 @@ def test_leads_that_cannot_be_read_degrade_the_state_only_after_a_while(broker_u
 
 PUBLISH_UNTIL_KILLED = f"""
 import sys, time
-sys.path[:0] = {[str(REPO), str(REPO / "tests"), str(REPO / "tests" / "sinks")]!r}
-from test_mqtt import STREAM, a_second, a_sink, at
+sys.path[:0] = {[str(REPO), str(REPO / "tests"), str(REPO / "tests" / "sinks" / "mqtt")]!r}
+from test_sink import STREAM, a_second, a_sink, at
 sink = a_sink(at(sys.argv[1]))
 sink.open(STREAM)
 while True:

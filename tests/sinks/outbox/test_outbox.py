@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from sinks_samples import MODEL, STREAM, an_alert
 
 from edge.contract.payloads import Publications, encode
+from edge.messages import Evidence
 from edge.sinks.outbox import outbox as module
 from edge.sinks.outbox.notices import OutboxNotices
 from edge.sinks.outbox.outbox import Entry, Limits, Outbox
@@ -73,7 +74,7 @@ def test_what_is_not_acknowledged_survives_in_its_order(tmp_path: Path) -> None:
 
 KILLED = f"""
 import os, signal, sys
-sys.path[:0] = {[str(REPO), str(REPO / "tests"), str(REPO / "tests" / "sinks")]!r}
+sys.path[:0] = {[str(REPO), str(REPO / "tests"), str(REPO / "tests" / "sinks" / "outbox")]!r}
 from pathlib import Path
 from test_outbox import Outbox, an_entry
 box = Outbox(Path(sys.argv[1]))
@@ -144,8 +145,8 @@ def test_losses_are_told_once_each(tmp_path: Path) -> None:
             box.put(an_entry(number, "low"))
         told = list(news.of_losses(publications, 1000))
         assert [(alert.phase, alert.priority, alert.evidence) for alert in told] == [
-            ("onset", "low", {"lost": 3, "low": 3}),
-            ("end", "low", {"lost": 3, "low": 3}),
+            ("onset", "low", Evidence(lost=3, low=3)),
+            ("end", "low", Evidence(lost=3, low=3)),
         ]
         assert told[0].id == told[1].id
         assert list(news.of_losses(publications, 2000)) == []
