@@ -72,7 +72,7 @@ train: $(VENV)/.test
 	$(BIN)/ecg-train release cnn lstm
 
 schemas: $(VENV)/.demo
-	$(BIN)/python -m edge.contract.payloads docs/schemas
+	$(BIN)/python -m edge.contract.schemas docs/schemas
 
 # What the two commands install; needs uv.
 constraints:

@@ -21,7 +21,8 @@ from benchmarks.durability_counts import Counts, Phase, ended_by_restart, judge,
 from benchmarks.durability_network import DEVICE, HOST, Broker, Fate, Network
 from edge import messages
 from edge.config import load
-from edge.contract.payloads import ModelInfo, Publications
+from edge.contract.encoder import Encoder
+from edge.contract.payloads import ModelInfo
 from edge.inference.beat_model import BeatModel
 from edge.messages import Samples, Stream
 from edge.pipeline import Pipeline
@@ -68,8 +69,8 @@ class Bench:
     def expected(self, number: int) -> list[Phase]:
         """Return the phases that a start, if nothing disturbs it, tells."""
         stream = Stream(name="toy", fs_hz=FS_HZ, leads=("MLII",), start_time=_start_time(number))
-        publications = Publications(DEVICE, ModelInfo(name="", sha256=""), stream)
-        return [phase(publications.alert(alert)) for alert in self._alerts]
+        encoder = Encoder(DEVICE, ModelInfo(name="", sha256=""), stream)
+        return [phase(encoder.alert(alert)) for alert in self._alerts]
 
     def start(self, number: int, port: int) -> subprocess.Popen[bytes]:
         """Start the device."""

@@ -7,7 +7,8 @@ import os
 from io import FileIO
 from pathlib import Path
 
-from edge.contract.payloads import ModelInfo, Publications, encode
+from edge.contract.encoder import Encoder, encode
+from edge.contract.payloads import ModelInfo
 from edge.errors import SinkError
 from edge.messages import Alert, Message, SourceState, Stream
 
@@ -42,7 +43,7 @@ class JsonLines:
 
     def open(self, stream: Stream) -> None:
         """Open the file."""
-        self._publications = Publications(self._device, self._model, stream)
+        self._encoder = Encoder(self._device, self._model, stream)
         self._unwritten = b""
         self._begin()
 
@@ -72,9 +73,9 @@ class JsonLines:
     def write(self, message: Message) -> None:
         """Write an alert."""
         if isinstance(message, SourceState):
-            self._publications.anchor(message)
+            self._encoder.anchor(message)
         if self._file is not None and isinstance(message, Alert):
-            self._put(encode(self._publications.alert(message)) + b"\n")
+            self._put(encode(self._encoder.alert(message)) + b"\n")
 
     def _put(self, line: bytes) -> None:
         """Write a line, whole or not at all."""

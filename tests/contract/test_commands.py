@@ -19,7 +19,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from sinks_samples import MODEL, STREAM, an_alert
 
 from edge.contract.commands import MAX_BYTES, Acknowledge, Inbox, Refusal, RotateLog, Snapshot, parse
-from edge.contract.payloads import schema
+from edge.contract.schemas import schema
 from edge.messages import Samples
 from edge.sinks.jsonl import JsonLines
 from edge.sinks.mqtt.client import Broker

@@ -22,7 +22,7 @@ from small_disk import small_disk
 
 import edge.inference.beat_model
 from edge.config import Config
-from edge.contract.payloads import schema
+from edge.contract.schemas import schema
 from edge.errors import ModelError
 from edge.inference.beat_model import BeatModel
 from edge.messages import Alert, Gap, LabelledBeat, Message, Samples, Stream, Vitals

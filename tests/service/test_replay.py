@@ -16,7 +16,7 @@ from broker import HOST, MOSQUITTO, Listener, Mosquitto, free_port
 from command import COMMAND, Run, environment, write_record
 from numpy.typing import NDArray
 
-from edge.contract.payloads import schema
+from edge.contract.schemas import schema
 
 
 def lines(path: Path) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from command import started
 from numpy.typing import NDArray
 from serial_bench import running
 
-from edge.contract.payloads import schema
+from edge.contract.schemas import schema
 from firmware_bridge.boards import NativeBoard
 from firmware_bridge.emulator import Pty
 from firmware_bridge.link_faults import LinkFaults

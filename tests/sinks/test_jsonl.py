@@ -11,7 +11,8 @@ import pytest
 from msgspec.structs import replace
 from sinks_samples import MODEL, STREAM, an_alert
 
-from edge.contract.payloads import Publications, encode, schema
+from edge.contract.encoder import Encoder, encode
+from edge.contract.schemas import schema
 from edge.errors import SinkError
 from edge.sinks.jsonl import JsonLines
 
@@ -21,7 +22,7 @@ def test_a_line_is_the_published_payload_and_on_disk_at_once(tmp_path: Path) -> 
     sink = JsonLines(path, "bed-3", MODEL)
     sink.open(STREAM)
     sink.write(an_alert())
-    assert path.read_bytes() == encode(Publications("bed-3", MODEL, STREAM).alert(an_alert())) + b"\n"
+    assert path.read_bytes() == encode(Encoder("bed-3", MODEL, STREAM).alert(an_alert())) + b"\n"
     sink.write(an_alert(phase="end", end=3000, strip=None))
     sink.close("end of record")
     lines = [msgspec.json.decode(line) for line in path.read_bytes().splitlines()]
@@ -50,7 +51,7 @@ def test_a_service_that_starts_again_keeps_its_log_and_ends_a_torn_line(tmp_path
             sink.open(STREAM)
             sink.write(an_alert())
             sink.close("stopped")
-        line = encode(Publications("bed-3", MODEL, STREAM).alert(an_alert())) + b"\n"
+        line = encode(Encoder("bed-3", MODEL, STREAM).alert(an_alert())) + b"\n"
         ended = earlier if not earlier or earlier.endswith(b"\n") else earlier + b"\n"
         assert path.read_bytes() == ended + 2 * line
 

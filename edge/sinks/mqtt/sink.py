@@ -9,7 +9,8 @@ from uuid import UUID
 import msgspec
 
 from edge import messages
-from edge.contract.payloads import Acknowledged, Alert, ModelInfo, Publications, SourceInfo, State, Status, encode, link
+from edge.contract.encoder import Encoder, encode, link
+from edge.contract.payloads import Acknowledged, Alert, ModelInfo, SourceInfo, State, Status
 from edge.messages import LabelledBeat, Message, Samples, Stream
 from edge.sinks.mqtt.client import Publication, Publisher
 from edge.sinks.mqtt.command_handler import SNAPSHOT_S, CommandHandler, LastSamples
@@ -93,7 +94,7 @@ class MqttSink:
     def open(self, stream: Stream) -> None:
         """Connect, and say that the device watches `stream`."""
         self._stream = stream
-        self._publications = Publications(self._device, self._model, stream)
+        self._encoder = Encoder(self._device, self._model, stream)
         self._beats: list[LabelledBeat] = []
         self._active: dict[int, Alert] = {}
         self._seen: dict[UUID, Acknowledged] = {}
@@ -103,7 +104,7 @@ class MqttSink:
             name=stream.name,
             fs_hz=stream.fs_hz,
             leads=stream.leads,
-            start_time=self._publications.time(0),
+            start_time=self._encoder.time(0),
         )
         self._announced = False
         self._connect()
@@ -131,7 +132,7 @@ class MqttSink:
                 self._beats.append(message)
             case messages.Vitals():
                 self._publish_beats()
-                self._publish("vitals", encode(self._publications.vitals(message)))
+                self._publish("vitals", encode(self._encoder.vitals(message)))
                 self._look_after_outbox(message.sample)
                 if self._availability.changes(message) and (self._source is None or self._source.ok):
                     self._say(*self._standing())
@@ -147,7 +148,7 @@ class MqttSink:
     def _take_samples(self, message: Samples) -> None:
         if self._waveform:
             for block in _cut(message, round(self._stream.fs_hz / _WAVEFORM_BLOCKS_PER_S)):
-                self._publish("waveform", encode(self._publications.waveform(block)))
+                self._publish("waveform", encode(self._encoder.waveform(block)))
         if self._commands is not None:
             self._last.add(message)
             while answer := self._commands.next(acknowledge=self._acknowledge, snapshot=self._publish_snapshot):
@@ -163,7 +164,7 @@ class MqttSink:
     def _publish_snapshot(self) -> bool:
         samples = self._last.samples()
         if samples is not None:
-            self._publish("snapshot", encode(self._publications.waveform(samples)))
+            self._publish("snapshot", encode(self._encoder.waveform(samples)))
         return samples is not None
 
     def close(self, reason: str) -> None:
@@ -184,19 +185,19 @@ class MqttSink:
         self._publisher.connect(will=self._publication("status", encode(self._will), qos=1, retain=True))
 
     def _publish_link(self, state: messages.SourceState) -> None:
-        self._publications.anchor(state)
+        self._encoder.anchor(state)
         self._status = msgspec.structs.replace(self._status, link=link(state))
         self._source = state
         self._say(*self._standing())
 
     def _publish_beats(self) -> None:
         if self._beats:
-            self._publish("beats", encode(self._publications.beats(self._beats)))
+            self._publish("beats", encode(self._encoder.beats(self._beats)))
             self._beats = []
 
     def _publish_alert(self, alert: messages.Alert) -> None:
         self._publish_beats()  # those it was judged by come first
-        payload = self._publications.alert(alert)
+        payload = self._encoder.alert(alert)
         self._publish_phase(payload)
         if alert.phase == "end":
             self._active.pop(alert.number, None)
@@ -228,7 +229,7 @@ class MqttSink:
         """Tell of alerts that were lost, and of a disk that fails or works again."""
         if self._notices is None:
             return
-        for payload in self._notices.of_losses(self._publications, sample):
+        for payload in self._notices.of_losses(self._encoder, sample):
             self._publish_phase(payload)
         if self._notices.changed():
             self._say(*self._standing())
@@ -244,7 +245,7 @@ class MqttSink:
         return state if well else "degraded", "; ".join(filter(None, reasons)) or None
 
     def _publish_active(self) -> None:
-        active = self._publications.active(list(self._active.values()), self._seen)
+        active = self._encoder.active(list(self._active.values()), self._seen)
         self._publish("alerts/active", encode(active), qos=1, retain=True)
 
     def _publish(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> None:

@@ -8,7 +8,8 @@ import msgspec
 from msgspec import UNSET
 
 from edge import messages
-from edge.contract.payloads import Alert, OutboxInfo, Publications
+from edge.contract.encoder import Encoder
+from edge.contract.payloads import Alert, OutboxInfo
 from edge.messages import Phase, Priority
 from edge.sinks.outbox.outbox import NOTICE, Outbox
 
@@ -62,7 +63,7 @@ class OutboxNotices:
                 continue
             yield msgspec.structs.replace(alert, phase="end", reason=RESTARTED)
 
-    def of_losses(self, publications: Publications, sample: int) -> Iterator[Alert]:
+    def of_losses(self, encoder: Encoder, sample: int) -> Iterator[Alert]:
         """Yield an alert, onset and end, about alerts that were lost and not told of yet, one such at a time."""
         unsaid = {priority: n for priority in _URGENT_FIRST if (n := self._outbox.unsaid[priority])}
         if not unsaid or self._outbox.notice_waits():
@@ -86,7 +87,7 @@ class OutboxNotices:
                 decided=sample,
                 evidence=evidence,
             )
-            yield publications.alert(notice)
+            yield encoder.alert(notice)
         self._outbox.said(unsaid)
 
     def _facts(self) -> tuple[str | None, int]:

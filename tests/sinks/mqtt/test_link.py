@@ -14,7 +14,7 @@ import pytest
 from broker import HOST, MOSQUITTO, Listener, Mosquitto, free_port
 from sinks_samples import MODEL, STREAM, a_second, an_alert
 
-from edge.contract.payloads import schema
+from edge.contract.schemas import schema
 from edge.errors import SinkError
 from edge.sinks.mqtt import link as mqtt_link
 from edge.sinks.mqtt.client import Broker

@@ -11,7 +11,8 @@ import pytest
 from broker import Listener
 from sinks_samples import MODEL, START, STREAM, a_second, an_alert
 
-from edge.contract.payloads import Publications, link, schema
+from edge.contract.encoder import Encoder, link
+from edge.contract.schemas import schema
 from edge.errors import SinkError
 from edge.messages import SourceState
 from edge.sinks.fanout import Fanout
@@ -39,16 +40,16 @@ def sink(url: str) -> MqttSink:
 
 
 def test_times_follow_the_board_s_clock() -> None:
-    publications = Publications("bed-3", MODEL, STREAM)
-    nominal, identity = publications.time(7200), publications.alert_id(1, 7200)
+    encoder = Encoder("bed-3", MODEL, STREAM)
+    nominal, identity = encoder.time(7200), encoder.alert_id(1, 7200)
     assert nominal == START + timedelta(seconds=20)
-    publications.anchor(state())
+    encoder.anchor(state())
     # Ten seconds of a clock that is 100 ppm fast last a millisecond less.
-    assert publications.time(7200) - START == timedelta(seconds=20.499)
-    assert publications.time(3600, 180.0) - START == timedelta(seconds=20.499)
-    assert publications.time(0) - START == pytest.approx(timedelta(seconds=0.501), abs=timedelta(microseconds=2))
+    assert encoder.time(7200) - START == timedelta(seconds=20.499)
+    assert encoder.time(3600, 180.0) - START == timedelta(seconds=20.499)
+    assert encoder.time(0) - START == pytest.approx(timedelta(seconds=0.501), abs=timedelta(microseconds=2))
     # What the clock is known to be by now does not make it another alert.
-    assert publications.alert_id(1, 7200) == identity
+    assert encoder.alert_id(1, 7200) == identity
 
 
 def test_link_counts_what_is_not_said_as_none() -> None:

@@ -19,7 +19,7 @@ from command import REPO
 from msgspec.structs import replace
 from sinks_samples import MODEL, STREAM, a_second, an_alert, beat
 
-from edge.contract.payloads import schema
+from edge.contract.schemas import schema
 from edge.demo.broker import embedded_broker
 from edge.errors import SinkError
 from edge.messages import Samples

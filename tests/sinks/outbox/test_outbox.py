@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sinks_samples import MODEL, STREAM, an_alert
 
-from edge.contract.payloads import Publications, encode
+from edge.contract.encoder import Encoder, encode
 from edge.messages import Evidence
 from edge.sinks.outbox import outbox as module
 from edge.sinks.outbox.notices import OutboxNotices
@@ -140,16 +140,16 @@ def test_the_old_is_dropped_whatever_the_wall_clock_says(tmp_path: Path, monkeyp
 
 def test_losses_are_told_once_each(tmp_path: Path) -> None:
     with opened(tmp_path / "outbox.sqlite", Limits(max_bytes=150)) as box:
-        news, publications = OutboxNotices(box), Publications("bed-3", MODEL, STREAM)
+        news, encoder = OutboxNotices(box), Encoder("bed-3", MODEL, STREAM)
         for number in range(4):
             box.put(an_entry(number, "low"))
-        told = list(news.of_losses(publications, 1000))
+        told = list(news.of_losses(encoder, 1000))
         assert [(alert.phase, alert.priority, alert.evidence) for alert in told] == [
             ("onset", "low", Evidence(lost=3, low=3)),
             ("end", "low", Evidence(lost=3, low=3)),
         ]
         assert told[0].id == told[1].id
-        assert list(news.of_losses(publications, 2000)) == []
+        assert list(news.of_losses(encoder, 2000)) == []
         assert news.changed()
         assert not news.changed()
         assert news.info().lost == 3
@@ -283,7 +283,7 @@ def test_a_file_that_makes_no_sense_is_set_aside_and_what_does_is_kept(
 
 
 def test_an_alert_in_force_of_another_version_is_forgotten_and_the_rest_is_ended(tmp_path: Path) -> None:
-    alert = Publications("bed-3", MODEL, STREAM).alert(an_alert(strip=None))
+    alert = Encoder("bed-3", MODEL, STREAM).alert(an_alert(strip=None))
     with opened(tmp_path / "outbox.sqlite") as box:
         for number, remembered in enumerate((b'{"id": 7}', b"\xff", encode(alert))):
             box.put(msgspec.structs.replace(an_entry(number), in_force=remembered))
