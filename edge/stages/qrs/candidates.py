@@ -44,10 +44,12 @@ class Candidate(msgspec.Struct, eq=False):
         That lead's value there.
     ready : int
         How far the joint evidence must be known before it can be decided on.
-    joint, average : float
-        Joint evidence, and its average over the last seconds.
-    leads, scale, level : list of float
-        The detection function in each lead, what brings it to the joint scale, and what it is at the usual QRS.
+    joint : float
+        Joint evidence.
+    leads, scale : list of float
+        The detection function in each lead, and what brings it to the joint scale.
+    level, average, noise : list of float
+        What it is at the usual QRS in each lead, on average over the last seconds, and of broadband noise alone.
     peak_to_peak, step : list of float
         Peak to peak value in each lead, mV; and how far it lies higher on one side than on the other, if it is hardly
         more than a step.
@@ -61,10 +63,11 @@ class Candidate(msgspec.Struct, eq=False):
     mv: float
     ready: int
     joint: float
-    average: float
     leads: list[float]
     scale: list[float]
     level: list[float]
+    average: list[float]
+    noise: list[float]
     peak_to_peak: list[float]
     step: list[float]
     next_largest: float = 0.0
@@ -117,13 +120,13 @@ class Candidates:
         is_top[1:] &= joint[1:] > joint[:-1]
         fiducials = np.flatnonzero(is_top[start - first : stop - first]) + start
         # What does not even reach the average is never a QRS complex.
-        _, _, average = function.units(fiducials)
-        fiducials = fiducials[function.joint.at(fiducials) >= average]
+        scale, _, average, _ = function.units(fiducials)
+        fiducials = fiducials[function.joint.at(fiducials) >= (scale * average).sum(axis=1)]
         return self._describe(function, fiducials) if len(fiducials) else []
 
     def _describe(self, function: DetectionFunction, fiducials: NDArray[np.int64]) -> list[Candidate]:
         leads = function.leads.at(fiducials)
-        scale, level, average = function.units(fiducials)
+        scale, level, average, noise = function.units(fiducials)
         share = leads * scale
         lead = np.argmax(share, axis=1)
         lead = np.where(share[:, 0] > _LEAST_SHARE * share.max(axis=1), 0, lead)
@@ -137,10 +140,11 @@ class Candidates:
             function.mv.at(peaks)[np.arange(len(peaks)), lead],
             np.maximum(fiducials + self._half + 1, peaks + self._reach),
             function.joint.at(fiducials),
-            average,
             leads,
             scale,
             level,
+            average,
+            noise,
             peak_to_peak,
             step,
         )

@@ -18,13 +18,15 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
+from msgspec.structs import replace
 
 from edge.messages import FS_HZ, Gap, Message, RPeak, Samples
 from edge.stages.qrs.candidates import REFRACTORY, Candidate, Candidates
 from edge.stages.qrs.detection_function import DetectionFunction
+from edge.stages.qrs.levels import JUMP, NOISE_CONTRAST
 
 THRESHOLD = 0.3
 """Of the way from false candidates to QRS complexes."""
@@ -58,8 +60,22 @@ FADE_AFTER = round(2.5 * FS_HZ)
 FADE = FS_HZ / 2
 """Without QRS complexes for so long the level halves every so many samples: the gain may have changed for good."""
 
+FADE_LEAST = 0.1
+"""What the level falls to at least: P waves without QRS complexes stay below it."""
+
 FADE_CONTRAST = 3.0
 """Then it must stand out this much, or the noise of an asystole would be beats."""
+
+LEAST_MV = 0.05
+"""No QRS complex is smaller from peak to peak in the largest lead. IEC 60601-2-27 201.12.1.101 has monitors find 0.5 mV
+and leave out 0.15 mV; less is seen here so that a lead far from the heart is read too."""
+
+RHYTHM_NOISE_CONTRAST = 2.4
+"""What a QRS complex exceeds noise by while others come before it; without these, see `NOISE_CONTRAST`."""
+
+REMEMBERED_SHARE = 0.2
+"""The level after a gap is at least this share of that before it: an electrode may have been moved, but noise is no
+patient."""
 
 
 class QrsDetector:
@@ -78,13 +94,16 @@ class QrsDetector:
     def reset(self) -> None:
         """Forget everything."""
         self._segment: _Segment | None = None
+        self._remembered: list[float] = []
+        self._last = -REFRACTORY
+        self._told = 0
 
     def push(self, message: Message) -> Iterable[Message]:
         """Find R peaks in samples; everything passes. A gap that is not bridged ends what was learned."""
         if isinstance(message, Samples):
             if self._segment is None:
-                self._segment = _Segment(message)
-            return [*self._segment.take(message), message]
+                self._segment = _Segment(message, self._remembered)
+            return [*self._tell(self._segment.take(message)), message]
         if isinstance(message, Gap) and not message.bridged:
             return [*self._end(message.decided), message]
         return [message]
@@ -95,17 +114,34 @@ class QrsDetector:
 
     def _end(self, decided: int) -> list[RPeak]:
         segment, self._segment = self._segment, None
-        return segment.finish(decided) if segment is not None else []
+        if segment is None:
+            return []
+        found = list(self._tell(segment.finish(decided)))
+        self._remembered = segment.level or self._remembered
+        return found
+
+    def _tell(self, found: Iterable[RPeak]) -> Iterator[RPeak]:
+        """Pass on R peaks in order, never two within the refractory time, whatever led to them."""
+        for peak in found:
+            if peak.sample - self._last < REFRACTORY:
+                continue
+            self._last, self._told = peak.sample, max(self._told, peak.decided)
+            yield peak if peak.decided == self._told else replace(peak, decided=self._told)
 
 
 class _Segment:
     """R peaks between two gaps."""
 
-    def __init__(self, first: Samples) -> None:
+    def __init__(self, first: Samples, remembered: list[float]) -> None:
         self._function = DetectionFunction(first.start, first.mv[0].astype(np.float64))
         self._candidates = Candidates(first.start, first.lag)
-        self._decision = BeatDecision()
+        self._decision = BeatDecision(self._function, remembered)
         self._lag = first.lag
+
+    @property
+    def level(self) -> list[float]:
+        """What the detection function is at the usual QRS in each lead; empty if there was none."""
+        return self._decision.level
 
     def take(self, samples: Samples) -> list[RPeak]:
         mv = samples.mv.astype(np.float64)
@@ -139,29 +175,45 @@ Verdict = tuple[Candidate, float, int]
 
 
 class BeatDecision:
-    """Decides on one candidate after the other."""
+    """Decides on one candidate after the other.
 
-    def __init__(self) -> None:
-        self._level: list[float] = []
+    Parameters
+    ----------
+    function : DetectionFunction
+        Says which leads show signal.
+    remembered : list of float
+        `level` before a gap; empty if there was nothing before.
+
+    Attributes
+    ----------
+    level : list of float
+        What the detection function is at the last QRS complexes in each lead.
+    """
+
+    def __init__(self, function: DetectionFunction, remembered: list[float]) -> None:
+        self._function = function
+        self._remembered = remembered
+        self.level: list[float] = []
         self._false: list[float] = []
         self._peak_to_peak: list[float] = []
         self._last: Candidate | None = None
         self._rr: deque[int] = deque(maxlen=8)
         self._usual_rr: int | None = None
         self._passed: list[Candidate] = []
+        self._searched = (0, 0)
 
     def decide(self, candidate: Candidate) -> list[Verdict]:
         """Return the QRS complexes that are known once this candidate is."""
         found = self.search(candidate.ready)
-        if not self._level:
-            self._level = candidate.level
-            self._false = [0.0] * len(candidate.scale)
+        self._begin(candidate)
         self._discount(candidate)
         since = math.inf if self._last is None else candidate.fiducial - self._last.fiducial
         if (
             since < REFRACTORY
+            or (self._last is not None and candidate.peak - self._last.peak < REFRACTORY)
             or self._is_t_wave(candidate, since)
             or candidate.next_largest > NEXT_LARGEST_RATIO * candidate.joint
+            or _is_too_small(candidate)
         ):
             return found
         threshold = self._threshold(candidate, since)
@@ -178,15 +230,33 @@ class BeatDecision:
         found: list[Verdict] = []
         while self._passed and self._last is not None and self._usual_rr is not None:
             due = self._last.fiducial + round(SEARCH_RR * self._usual_rr)
-            if known < due:
+            if known < due or (due, len(self._passed)) == self._searched:
                 break
+            self._searched = due, len(self._passed)
+            self._leave_out_the_dead(max(due, self._passed[-1].ready) - 1)
             best = max(self._passed, key=lambda candidate: candidate.joint)
-            least = max(SEARCH_THRESHOLD * _joint(self._level, best), SEARCH_CONTRAST * best.average)
+            least = max(
+                SEARCH_THRESHOLD * _joint(self.level, best),
+                SEARCH_CONTRAST * _joint(best.average, best),
+                RHYTHM_NOISE_CONTRAST * _joint(best.noise, best),
+            )
             if best.joint <= least:
                 break
             self._accept(best, SEARCH_LEARNING)
             found.append((best, best.joint / least, max(due, best.ready)))
         return found
+
+    def _begin(self, candidate: Candidate) -> None:
+        """Take what is known of a lead for the first time, and of one whose gain has changed for good."""
+        if not self.level:
+            self.level = [0.0] * len(candidate.scale)
+            self._false = [0.0] * len(candidate.scale)
+        for lead, level in enumerate(candidate.level):
+            if self.level[lead] <= 0 < level:
+                before = self._remembered[lead] if self._remembered else 0.0
+                self.level[lead] = max(level, REMEMBERED_SHARE * before)
+            elif level > JUMP * self.level[lead] > 0:
+                self.level[lead] = level
 
     def _accept(self, candidate: Candidate, learning: float) -> None:
         if self._last is not None:
@@ -194,23 +264,40 @@ class BeatDecision:
             self._usual_rr = sorted(self._rr)[len(self._rr) // 2]
         seen = [
             min(now, 3 * level) if scale > 0 else level
-            for now, level, scale in zip(candidate.leads, self._level, candidate.scale, strict=True)
+            for now, level, scale in zip(candidate.leads, self.level, candidate.scale, strict=True)
         ]
-        self._level = _toward(self._level, seen, learning)
+        self.level = _toward(self.level, seen, learning)
         usual = self._peak_to_peak or candidate.peak_to_peak
         self._peak_to_peak = _toward(
             usual, [min(n, 2 * u) for n, u in zip(candidate.peak_to_peak, usual, strict=True)], 0.12
         )
         self._last = candidate
-        self._passed = [passed for passed in self._passed if passed.fiducial > candidate.fiducial + REFRACTORY]
+        self._passed = [
+            passed
+            for passed in self._passed
+            if min(passed.fiducial - candidate.fiducial, passed.peak - candidate.peak) >= REFRACTORY
+        ]
+
+    def _leave_out_the_dead(self, at: int) -> None:
+        """Judge what was passed over by the leads that still show signal: one may have died without being known yet."""
+        alive = self._function.trusted.at(np.array([at]))[0].tolist()
+        if all(alive) or not any(alive):
+            return
+        for candidate in self._passed:
+            scale = [now * lives for now, lives in zip(candidate.scale, alive, strict=True)]
+            share = sum(now * level for now, level in zip(scale, candidate.level, strict=True))
+            if share > 0:
+                candidate.scale = [now / share for now in scale]
+                candidate.joint = _joint(candidate.leads, candidate)
 
     def _discount(self, candidate: Candidate) -> None:
-        """Take most of the evidence from a lead that only jumped."""
-        if not self._peak_to_peak or not any(candidate.step):
-            return
-        jumped = [step > STEP_RATIO * usual for step, usual in zip(candidate.step, self._peak_to_peak, strict=True)]
-        if any(jumped):
-            credit = [STEP_CREDIT if jump else 1.0 for jump in jumped]
+        """Take most of the evidence from a lead that only stepped, and all from one that jumped."""
+        credit = [1.0 if now <= JUMP * level else 0.0 for now, level in zip(candidate.leads, self.level, strict=True)]
+        if self._peak_to_peak and any(candidate.step):
+            for lead, (step, usual) in enumerate(zip(candidate.step, self._peak_to_peak, strict=True)):
+                if step > STEP_RATIO * usual:
+                    credit[lead] = min(credit[lead], STEP_CREDIT)
+        if min(credit) < 1:
             candidate.leads = [now * part for now, part in zip(candidate.leads, credit, strict=True)]
             candidate.joint = _joint(candidate.leads, candidate)
 
@@ -226,12 +313,24 @@ class BeatDecision:
         if self._usual_rr is not None:
             early = min(max((0.9 - since / self._usual_rr) / 0.5, 0.0), 1.0)
             part += (EARLY_THRESHOLD - THRESHOLD) * early
-        false, level = _joint(self._false, candidate), _joint(self._level, candidate)
-        contrast = CONTRAST
+        false, level = _joint(self._false, candidate), _joint(self.level, candidate)
+        contrast, noise_contrast = CONTRAST, RHYTHM_NOISE_CONTRAST
+        if since > FADE_AFTER:
+            noise_contrast = NOISE_CONTRAST
         if self._last is not None and since > FADE_AFTER:
-            level *= 0.5 ** ((since - FADE_AFTER) / FADE)
+            level *= max(0.5 ** ((since - FADE_AFTER) / FADE), FADE_LEAST)
             contrast = FADE_CONTRAST
-        return max(false + part * (level - false), contrast * candidate.average)
+        return max(
+            false + part * (level - false),
+            contrast * _joint(candidate.average, candidate),
+            noise_contrast * _joint(candidate.noise, candidate),
+        )
+
+
+def _is_too_small(candidate: Candidate) -> bool:
+    return all(
+        scale <= 0 or size < LEAST_MV for scale, size in zip(candidate.scale, candidate.peak_to_peak, strict=True)
+    )
 
 
 def _joint(leads: list[float], candidate: Candidate) -> float:
