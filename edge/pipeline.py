@@ -105,14 +105,11 @@ class Pipeline:
         rhythm: RhythmRules | None = None,
         alarms: AlarmRules | None = None,
     ) -> None:
-        self._chain = Chain(
-            [
-                *front_end(stream),
-                Classify(model),
-                Rhythm(rhythm or RhythmRules(), len(stream.leads)),
-                Alarms(alarms or AlarmRules(), stream.leads),
-            ]
-        )
+        self._leads = stream.leads
+        self._first: list[Stage] = [*front_end(stream), Classify(model)]
+        self._rhythm = Rhythm(rhythm or RhythmRules(), len(stream.leads))
+        self._alarms = Alarms(alarms or AlarmRules(), stream.leads)
+        self._chain = Chain([*self._first, self._rhythm, self._alarms])
         self._rates = Rates(stream.fs_hz)
 
     def push(self, message: Samples | Gap) -> list[Event]:
@@ -122,6 +119,21 @@ class Pipeline:
     def flush(self) -> list[Event]:
         """End of the stream: return the events still held."""
         return self._leave(self._chain.flush())
+
+    def change_rules(self, rhythm: RhythmRules, alarms: AlarmRules) -> list[Event]:
+        """Go on with other rules; beats found and labelled from now on are what they would have been anyway.
+
+        Alerts in force that hold by the new rules too go on under their numbers, the others end.
+
+        Returns
+        -------
+        list of Event
+            Onsets and ends that the change leads to.
+        """
+        former_rhythm, self._rhythm = self._rhythm, Rhythm(rhythm, len(self._leads))
+        former_alarms, self._alarms = self._alarms, Alarms(alarms, self._leads)
+        self._chain = Chain([*self._first, self._rhythm, self._alarms])
+        return self._leave(self._alarms.succeed(former_alarms, self._rhythm.succeed(former_rhythm)))
 
     def reset(self) -> None:
         """Make ready for a new stream of the same kind."""

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.messages import Gap, Samples, SourceState
-from edge.sources.serial.sensor import Live, SerialSensor
+from edge.sources import SourceMessage
+from edge.sources.serial.sensor import SerialSensor
 from firmware_bridge.boards import Board
 from firmware_bridge.emulator import Emulator, Pty
 from firmware_bridge.link_faults import LinkFaults
@@ -34,7 +35,7 @@ def running(
         line.close()
 
 
-def listen(sensor: SerialSensor, seconds: float, until: threading.Thread | None = None) -> list[Live]:
+def listen(sensor: SerialSensor, seconds: float, until: threading.Thread | None = None) -> list[SourceMessage]:
     """Collect what a sensor says for some time, or until a board has sent everything and a moment longer."""
     stop = threading.Event()
 
@@ -50,7 +51,7 @@ def listen(sensor: SerialSensor, seconds: float, until: threading.Thread | None 
     return list(sensor.messages(stop))
 
 
-def whole(messages: list[Live]) -> NDArray[np.float32]:
+def whole(messages: list[SourceMessage]) -> NDArray[np.float32]:
     """Return the samples as one array, NaN in the gaps; they must follow each other without a hole."""
     parts: list[NDArray[np.float32]] = []
     at = 0
@@ -66,5 +67,5 @@ def whole(messages: list[Live]) -> NDArray[np.float32]:
     return np.concatenate(parts)
 
 
-def states(messages: list[Live]) -> list[SourceState]:
+def states(messages: list[SourceMessage]) -> list[SourceState]:
     return [message for message in messages if isinstance(message, SourceState)]

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edge.inference.beat_model import BeatModel
-from edge.messages import Alert, Event, Gap, LabelledBeat, Message, Quality, RPeak, Samples, Stream, Vitals
+from edge.messages import Alert, Episode, Event, Gap, LabelledBeat, Message, Quality, RPeak, Samples, Stream, Vitals
 from edge.pipeline import Pipeline
+from edge.stages.alarms import AlarmRules, Priorities
+from edge.stages.rhythm import RhythmRules
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -141,3 +143,62 @@ def test_silence_has_vitals_with_a_reason_and_no_beats(cnn: BeatModel) -> None:
     assert all(q.leads == ("off", "off") for q in events if isinstance(q, Quality))
     assert not [e for e in events if isinstance(e, RPeak)]
     assert {e.kind for e in events if isinstance(e, Alert)} == {"signal_lost"}
+
+
+RULES = RhythmRules()
+OTHER = RhythmRules(tachycardia_bpm=80.0, tachycardia_beats=5, bradycardia_bpm=30.0)
+
+
+@pytest.mark.parametrize("fs_hz", [360.0, 250.0])
+@pytest.mark.parametrize("change_at", [7_200, 36_000, 72_000])
+def test_other_rules_midway_change_no_label(
+    cnn: BeatModel, toy_ecg: NDArray[np.float32], fs_hz: float, change_at: int
+) -> None:
+    found = []
+    for rules in (None, OTHER):
+        pipeline, events = Pipeline(a_stream(1, fs_hz), cnn), list[Event]()
+        for start in range(0, len(toy_ecg), 720):
+            if start == change_at and rules is not None:
+                events += pipeline.change_rules(rules, AlarmRules())
+            events += pipeline.push(Samples(start=start, mv=toy_ecg[start : start + 720]))
+        found.append(events + pipeline.flush())
+    beats = [as_bytes([e for e in events if isinstance(e, LabelledBeat | Quality)]) for events in found]
+    assert beats[0] == beats[1]
+    plain, changed = ([e for e in events if isinstance(e, Vitals)] for events in found)
+    assert [(v.sample, v.hr_bpm, v.beats) for v in plain] == [(v.sample, v.hr_bpm, v.beats) for v in changed]
+    numbers = {e.number for e in found[1] if isinstance(e, Episode)}
+    assert len(numbers) == sum(isinstance(e, Episode) and e.phase == "onset" for e in found[1])
+    for number in {e.number for e in found[1] if isinstance(e, Alert)}:
+        phases = [e.phase for e in found[1] if isinstance(e, Alert) and e.number == number]
+        assert (phases[0], phases[-1], phases.count("onset"), phases.count("end")) == ("onset", "end", 1, 1)
+    if change_at < 72_000:  # what comes after that is slow
+        assert any(e.kind == "tachycardia" and e.decided >= change_at for e in found[1] if isinstance(e, Alert))
+
+
+@pytest.mark.parametrize("change_at", range(3_600, 100_000, 9_000))
+def test_the_same_rules_again_change_nothing(cnn: BeatModel, toy_ecg: NDArray[np.float32], change_at: int) -> None:
+    found = []
+    for again in (False, True):
+        pipeline, events = Pipeline(a_stream(1), cnn, rhythm=OTHER), list[Event]()
+        for start in range(0, len(toy_ecg), 720):
+            if start == change_at and again:
+                events += pipeline.change_rules(OTHER, AlarmRules())
+            events += pipeline.push(Samples(start=start, mv=toy_ecg[start : start + 720]))
+        found.append(as_bytes(events + pipeline.flush()))
+    assert found[0] == found[1]
+
+
+def test_what_is_off_from_now_on_ends_and_what_is_urgent_from_now_on_says_so(
+    cnn: BeatModel, toy_ecg: NDArray[np.float32]
+) -> None:
+    pipeline = Pipeline(a_stream(1), cnn)
+    flat = np.zeros((20 * 360, 1), np.float32)
+    alerts = [e for e in pipeline.push(Samples(start=0, mv=toy_ecg[:36_000])) if isinstance(e, Alert)]
+    alerts += [e for e in pipeline.push(Samples(start=36_000, mv=flat)) if isinstance(e, Alert)]
+    kind = alerts[-1].kind
+    louder = AlarmRules(priority=msgspec.convert({kind: "low"}, Priorities))
+    told = [e for e in pipeline.change_rules(RULES, louder) if isinstance(e, Alert) and e.kind == kind]
+    assert [(e.number, e.phase, e.priority) for e in told] == [(alerts[-1].number, "update", "low")]
+    silent = AlarmRules(priority=msgspec.convert({kind: "off"}, Priorities))
+    told = [e for e in pipeline.change_rules(RULES, silent) if isinstance(e, Alert) and e.kind == kind]
+    assert [(e.number, e.phase) for e in told] == [(alerts[-1].number, "end")]

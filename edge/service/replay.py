@@ -5,8 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -14,27 +13,23 @@ from typing import Any
 
 import msgspec
 
+from edge.analysis import Analysis
 from edge.errors import EcgEdgeError, SourceError
 from edge.inference.beat_model import BeatModel
-from edge.inference.runtime import runtime_name
-from edge.messages import Event, Gap, Samples, Stream
-from edge.pipeline import Pipeline
+from edge.messages import Stream
 from edge.service.progress import ProgressLine
+from edge.service.session import Session
 from edge.service.summary import Summary, Tally
 from edge.service.table import table
-from edge.service.wiring import MAX, Options, model_info, sinks
+from edge.service.wiring import Options, sinks
 from edge.sinks import Sink
 from edge.sinks.fanout import Fanout
-from edge.sources import Source
+from edge.sources import Recording
+from edge.sources.playback import Playback
 from edge.sources.wfdb_record import open_record
 
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
-
-# At full speed numpy works best on much at once, up to what the processor's cache holds.
-_BLOCK_S = 40.0
-# At a pace this much is taken in ten times a second.
-_PACED_BLOCK_S = 0.1
 
 Progress = Callable[[Stream, int, Tally], None]
 """Told after every block: the stream, how many samples were seen, what was found so far."""
@@ -76,63 +71,31 @@ class Replay:
         self._progress = progress
         self._stop = stop or threading.Event()
 
-    def run(self, source: Source) -> Summary:
-        """Replay one source to its end; what goes wrong is reported and noted in the summary."""
-        stream = source.stream
-        tally = Tally(stream)
-        started = time.monotonic()
-        self._sinks.open(stream)
+    def run(self, recording: Recording) -> Summary:
+        """Replay one recording to its end; what goes wrong is reported and noted in the summary."""
+        source = Playback(recording, self._options.speed, self._options.block)
+        settings = self._options.config
+        analysis = Analysis(self._model, rhythm=settings.rhythm, alarms=settings.alarms)
+        session = Session(recording.stream, self._model, self._sinks)
+        failure: SourceError | None = None
         try:
-            n_samples, failure = self._feed(source, tally)
+            for batch in analysis.follow(source, self._stop):
+                for message in batch:
+                    if not isinstance(message, Stream):
+                        session.give(message)
+                if self._progress is not None:
+                    self._progress(session.stream, session.n_samples, session.tally)
+        except SourceError as error:
+            failure = error
         except BaseException:
             self._sinks.close("failed")
             raise
-        if failure is None and tally.nothing_readable:
-            failure = SourceError(stream.name, "no lead could be read in any second of it", "check the leads")
+        if failure is None and session.tally.nothing_readable:
+            failure = SourceError(session.stream.name, "no lead could be read in any second of it", "check the leads")
         if failure is not None:
             self._report(failure)
-        self._sinks.close(failure.reason if failure else "interrupted" if self._stop.is_set() else "end of record")
-        errors = [*([failure] if failure else []), *self._sinks.errors]
-        return msgspec.structs.replace(
-            tally.summary(n_samples, time.monotonic() - started),
-            model=model_info(self._model),
-            runtime=runtime_name(),
-            written=self._sinks.written,
-            errors=tuple(str(error) for error in errors),
-        )
-
-    def _feed(self, source: Source, tally: Tally) -> tuple[int, SourceError | None]:
-        """Take everything through the pipeline; return how many samples there were, and why they ended early."""
-        stream, settings = source.stream, self._options.config
-        pipeline = Pipeline(stream, self._model, rhythm=settings.rhythm, alarms=settings.alarms)
-        n_samples, failure = 0, None
-        try:
-            for block in self._paced(source):
-                self._take(pipeline.push(block), tally)
-                self._sinks.write(block)
-                n_samples = block.end if isinstance(block, Samples) else block.start + block.n
-                if self._progress is not None:
-                    self._progress(stream, n_samples, tally)
-        except SourceError as error:
-            failure = error
-        self._take(pipeline.flush(), tally)
-        return n_samples, failure
-
-    def _take(self, events: Iterable[Event], tally: Tally) -> None:
-        for event in events:
-            tally.add(event)
-            self._sinks.write(event)
-
-    def _paced(self, source: Source) -> Iterator[Samples | Gap]:
-        """Yield the source's blocks, each when its last sample is due."""
-        speed, fs_hz = self._options.speed, source.stream.fs_hz
-        block_s = _BLOCK_S if speed == MAX else _PACED_BLOCK_S * speed
-        started = time.monotonic()
-        for block in source.blocks(self._options.block or max(round(block_s * fs_hz), 1)):
-            due_s = block.end / (fs_hz * speed) if isinstance(block, Samples) else 0.0
-            if self._stop.wait(max(started + due_s - time.monotonic(), 0)):
-                return
-            yield block
+        reason = failure.reason if failure else "interrupted" if self._stop.is_set() else "end of record"
+        return session.close(reason, failure)
 
 
 @contextmanager

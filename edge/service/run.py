@@ -6,29 +6,29 @@ import os
 import re
 import sys
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 
+from edge.analysis import Analysis
 from edge.config import Config
 from edge.errors import EcgEdgeError, SourceError
 from edge.inference.beat_model import BeatModel
-from edge.inference.runtime import runtime_name
-from edge.messages import Gap, Samples, SourceState, Stream
+from edge.messages import Gap, Message, Samples, SourceState, Stream
 from edge.service.health import Health, load_model
 from edge.service.notify import Notifier
 from edge.service.progress import ProgressLine
 from edge.service.replay import EXIT_FAILED, Progress
+from edge.service.session import Session
 from edge.service.signals import SignalRequests, listening
 from edge.service.summary import Summary
 from edge.service.table import table
-from edge.service.watch import Watch
-from edge.service.wiring import Options, model_info, sinks
+from edge.service.wiring import Options, sinks
 from edge.sinks import Sink
 from edge.sinks.fanout import Fanout
+from edge.sources import Source
 from edge.sources.serial.sensor import SerialSensor
 
 Report = Callable[[EcgEdgeError | str], None]
@@ -42,7 +42,7 @@ _SUMMARIES = 100
 
 
 class LiveRun:
-    """Takes what a sensor yields through the pipeline, a pipeline for each of its streams.
+    """Watches a live source: its analysis into the sinks, and what is wrong told to whoever can be told.
 
     Parameters
     ----------
@@ -84,48 +84,59 @@ class LiveRun:
         self._notifier = notifier or Notifier()
         self._health = health or Health()
         self._reread = reread
-        self._watch: Watch | None = None
+        rhythm, alarms = options.config.rhythm, options.config.alarms
+        self._analysis = Analysis(model, rhythm=rhythm, alarms=alarms)
+        self._session: Session | None = None
         self._reason: str | None = None
         self._shown: str | None = None
         self.summaries: deque[Summary] = deque(maxlen=_SUMMARIES)
         self._n_streams = 0
 
-    def run(self, sensor: SerialSensor, stop: threading.Event) -> SourceError | None:
+    def run(self, source: Source, stop: threading.Event) -> SourceError | None:
         """Watch until `stop` is set; return why it ended before."""
         failure = None
         try:
-            for message in sensor.messages(stop):
-                self._take(message)
+            for batch in self._analysis.follow(source, stop):
+                for message in batch:
+                    self._take(message)
                 self._notifier.alive()
                 self._change_settings()
         except SourceError as error:
             failure = error
             self._report(error)
         except BaseException:
+            self._give(self._analysis.finish())
             self._end("failed", None)
             raise
         self._notifier.stopping(str(failure or "stopping"))
         self._end(failure.reason if failure else "stopped", failure)
         return failure
 
-    def _take(self, message: Stream | Samples | Gap | SourceState) -> None:
+    def _take(self, message: Message) -> None:
         match message:
             case Stream():
                 self._begin(message)
             case SourceState():
                 self._tell(message)
-            case Samples() | Gap():
-                assert self._watch is not None  # noqa: S101  # a stream comes before its samples
-                self._watch.take(message)
+            case _:
+                self._give([message])
+
+    def _give(self, messages: Iterable[Message]) -> None:
+        session = self._session
+        if session is None:
+            return
+        for message in messages:
+            session.give(message)
+            if isinstance(message, Samples | Gap):
                 if self._shown is None:
-                    self._notifier.ready(self._all_is_well(self._watch))
+                    self._notifier.ready(self._all_is_well(session))
                 if self._progress is not None:
-                    self._progress(self._watch.stream, self._watch.n_samples, self._watch.tally)
+                    self._progress(session.stream, session.n_samples, session.tally)
 
     def _begin(self, stream: Stream) -> None:
         # A board says its own name, and files are named after it.
         stream = msgspec.structs.replace(stream, name=_plain(stream.name))
-        if self._watch is not None:
+        if self._session is not None:
             self._report(f"{stream.name}: samples otherwise than before, and is watched anew")
             self._end("the board samples otherwise than before", None)
             # Files are named after the stream; those of the one before are kept.
@@ -135,15 +146,14 @@ class LiveRun:
             # What a board says may hold words for a terminal.
             self._report("".join(filter(str.isprintable, f"{stream.name}: {note}; {what}")))
         self._n_streams += 1
-        self._sinks.open(stream)
-        self._watch = Watch(stream, self._model, self._settings, self._sinks)
+        self._session = Session(stream, self._model, self._sinks)
 
     def _tell(self, state: SourceState) -> None:
         """Say what is wrong, with the source and with this machine, wherever it can be said."""
         problems = (*self._health.problems(), *self._sinks.problems)
         reason = "; ".join(filter(None, (state.reason, *problems))) or None
-        if self._watch is not None:
-            self._sinks.write(msgspec.structs.replace(state, problems=problems))
+        if self._session is not None:
+            self._session.give(msgspec.structs.replace(state, problems=problems))
         elif reason is not None:
             self._sinks.announce(reason)
         if reason != self._reason:
@@ -169,36 +179,24 @@ class LiveRun:
         self._notifier.reloading()
         before, self._settings = self._settings, settings
         changed = [name for name in settings.__struct_fields__ if getattr(settings, name) != getattr(before, name)]
-        if self._watch is not None and set(changed) & set(_RELOADED):
-            self._watch.change_rules(settings)
+        if set(changed) & set(_RELOADED):
+            self._give(self._analysis.change_rules(settings.rhythm, settings.alarms))
         self._report(f"configuration read again; changed: {', '.join(changed) or 'nothing'}")
         if later := [name for name in changed if name not in _RELOADED]:
             self._report(f"{', '.join(later)}: takes effect after a restart")
         self._notifier.ready(self._shown or "configuration read again")
 
     @staticmethod
-    def _all_is_well(watch: Watch) -> str:
-        rate = "" if watch.hr_bpm is None else f", {watch.hr_bpm:.0f} beats/min"
-        return f"watching {watch.stream.name}, {watch.stream.fs_hz:g} Hz{rate}"
+    def _all_is_well(session: Session) -> str:
+        rate = "" if session.hr_bpm is None else f", {session.hr_bpm:.0f} beats/min"
+        return f"watching {session.stream.name}, {session.stream.fs_hz:g} Hz{rate}"
 
     def _end(self, reason: str, failure: SourceError | None) -> None:
-        watch, self._watch = self._watch, None
-        if watch is None:
-            if failure is not None:
-                self._sinks.announce(reason, final=True)
-            return
-        watch.flush()
-        self._sinks.close(reason)
-        errors = [*([failure] if failure else []), *self._sinks.errors]
-        self.summaries.append(
-            msgspec.structs.replace(
-                watch.tally.summary(watch.n_samples, time.monotonic() - watch.began_s),
-                model=model_info(self._model),
-                runtime=runtime_name(),
-                written=self._sinks.written,
-                errors=tuple(str(error) for error in errors),
-            )
-        )
+        session, self._session = self._session, None
+        if session is not None:
+            self.summaries.append(session.close(reason, failure))
+        elif failure is not None:
+            self._sinks.announce(reason, final=True)
 
 
 def run(options: Options, *, as_json: bool = False, read: Callable[[], Config] | None = None) -> int:

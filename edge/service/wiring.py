@@ -20,14 +20,12 @@ from edge.sinks import Sink
 from edge.sinks.console import Console
 from edge.sinks.jsonl import JsonLines
 from edge.sinks.wfdb_annotations import WfdbAnnotations
+from edge.sources.playback import MAX
 
 if TYPE_CHECKING:
     from edge.sinks.mqtt.client import Broker, Publisher
     from edge.sinks.outbox.outbox import Outbox
     from edge.sinks.recorder.sink import Recorder
-
-MAX = float("inf")
-"""As fast as it goes."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,8 +18,9 @@ from command import COMMAND, environment
 from numpy.typing import NDArray
 
 from edge.messages import Gap, RPeak, Samples, SourceState, Stream
+from edge.sources import SourceMessage
 from edge.sources.serial import ports
-from edge.sources.serial.sensor import Live, SerialSensor
+from edge.sources.serial.sensor import SerialSensor
 from edge.sources.serial.settings import Sensor
 from firmware_bridge import frames
 from firmware_bridge.codec import Decoder, encode
@@ -89,7 +90,7 @@ def simulated(
             process.kill()
 
 
-def listen(port: str, process: subprocess.Popen[str]) -> list[Live]:
+def listen(port: str, process: subprocess.Popen[str]) -> list[SourceMessage]:
     stop = threading.Event()
     threading.Thread(target=lambda: (process.wait(), stop.wait(0.3), stop.set()), daemon=True).start()
     return list(SerialSensor(Sensor(port=port, wait=True)).messages(stop))

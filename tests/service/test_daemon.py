@@ -7,17 +7,13 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import jsonschema
 import msgspec
-import numpy as np
 import pytest
 from broker import Listener, Mosquitto
-from numpy.typing import NDArray
 from service_manager import Manager, service
-from sinks_samples import Keeping
 from small_disk import small_disk
 
 import edge.inference.beat_model
@@ -25,14 +21,12 @@ from edge.config import Config
 from edge.contract.schemas import schema
 from edge.errors import ModelError
 from edge.inference.beat_model import BeatModel
-from edge.messages import Alert, Gap, LabelledBeat, Message, Samples, Stream, Vitals
+from edge.messages import Message, Samples, Stream
 from edge.service.health import LEAST_FREE, Health, load_model, writable
 from edge.service.notify import Notifier
 from edge.service.run import LiveRun
 from edge.service.signals import STOP_WITHIN_S
-from edge.service.watch import Watch
 from edge.service.wiring import Options, model_info, mqtt_sink
-from edge.sinks.fanout import Fanout
 from edge.sources.serial.sensor import SerialSensor
 from edge.sources.serial.settings import Sensor
 
@@ -138,45 +132,6 @@ def test_sighup_takes_up_rules_and_refuses_nonsense(manager: Manager, board: Pat
     assert "mqtt: takes effect after a restart" in err
     assert "rhythm.tachicardia_bpm: no such key; the configuration stays as it was" in err
     assert b'"tachycardia"' in alerts.read_bytes()
-
-
-@pytest.mark.parametrize("fs_hz", [360.0, 250.0])
-def test_other_rules_midway_keep_numbers_and_counts(
-    model: BeatModel, toy_ecg: NDArray[np.float32], fs_hz: float
-) -> None:
-    stream = Stream(name="bed-3", fs_hz=fs_hz, leads=("MLII",), start_time=datetime.now(UTC))
-    found: list[Keeping] = []
-    for change_at in (None, 36_000):
-        notebook = Keeping()
-        fanout = Fanout([notebook], report=lambda error: None)
-        fanout.open(stream)
-        watch = Watch(stream, model, Config(), fanout)
-        for start in range(0, len(toy_ecg), 720):
-            if start == change_at:
-                watch.change_rules(Config())
-            if start == 72_000:
-                watch.take(Gap(decided=start + 720, start=start, n=720))
-            else:
-                watch.take(Samples(start=start, mv=toy_ecg[start : start + 720]))
-        watch.flush()
-        found.append(notebook)
-    plain, changed = ({m.sample for m in n.messages if isinstance(m, LabelledBeat)} for n in found)
-    # Resampled anew a peak may lie a sample beside, and in a notched QRS the other notch may be the higher one.
-    assert len(plain) == pytest.approx(len(changed), abs=2)
-    odd = [at for at in plain if not set(range(at - 2, at + 3)) & changed]
-    assert len(odd) <= 0.01 * len(plain)
-    vitals = [m for m in found[1].messages if isinstance(m, Vitals)]
-    totals = [sum(v.beats.values()) for v in vitals]
-    assert totals == sorted(totals)
-    assert totals[-1] >= len(changed) - 3
-    alerts = [m for m in found[1].messages if isinstance(m, Alert)]
-    for number in {alert.number for alert in alerts}:
-        phases = [alert.phase for alert in alerts if alert.number == number]
-        assert (phases[0], phases[-1]) == ("onset", "end")
-        assert set(phases[1:-1]) <= {"update"}
-    assert any(alert.onset > 36_000 and alert.strip and alert.strip.start > 36_000 for alert in alerts)
-    events = [m.decided for m in found[1].messages if isinstance(m, LabelledBeat | Vitals)]
-    assert events == sorted(events)
 
 
 def test_what_is_wrong_here_is_told_with_the_status(

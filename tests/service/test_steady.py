@@ -15,10 +15,11 @@ import pytest
 from broker import Mosquitto
 from numpy.typing import NDArray
 
+from edge.analysis import Analysis
 from edge.config import Config, Mqtt, Recorder
 from edge.inference.beat_model import BeatModel
 from edge.messages import Samples, SourceState, Stream
-from edge.service.watch import Watch
+from edge.service.session import Session
 from edge.service.wiring import Options, sinks
 from edge.sinks.fanout import Fanout
 
@@ -53,21 +54,23 @@ def test_nothing_grows(
     at, after_each = 0, list[Held]()
     with BeatModel.load("cnn") as model:
         fanout = Fanout(sinks(options, model, live=True), report=pytest.fail)
-        fanout.open(stream)
-        watch = Watch(stream, model, settings, fanout)
+        session, analysis = Session(stream, model, fanout), Analysis(model)
+        analysis.take(stream)
         # The same five minutes again and again: whatever is held after each round should be held after the next.
         for _ in range(ROUNDS):
             for first in range(0, len(toy_ecg) - BLOCK + 1, BLOCK):
-                watch.take(Samples(start=at, mv=toy_ecg[first : first + BLOCK]))
+                for message in analysis.take(Samples(start=at, mv=toy_ecg[first : first + BLOCK])):
+                    session.give(message)
                 at += BLOCK
                 if at % (10 * FS_HZ) == 0:
                     fanout.write(a_state(at))
             after_each.append(held())
-        watch.flush()
-        fanout.close("stopped")
-    assert watch.tally.beats.total() > 400 * ROUNDS
+        for event in analysis.finish():
+            session.give(event)
+        session.close("stopped")
+    assert session.tally.beats.total() > 400 * ROUNDS
     first, last = after_each[1], after_each[-1]
-    beats = watch.tally.beats.total() * (ROUNDS - 2) // ROUNDS
+    beats = session.tally.beats.total() * (ROUNDS - 2) // ROUNDS
     # One small object kept for each beat would be more than this.
     assert last.blocks - first.blocks < beats / 2, after_each
     assert {(each.fds, each.threads) for each in after_each[1:]} == {(first.fds, first.threads)}

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from edge.messages import Gap, Samples, SourceState, Stream
+from edge.messages import Samples
+from edge.sources import SourceMessage
 from edge.sources.serial import ports
 from edge.sources.serial.assembly import Assembler
 from edge.sources.serial.reader import Damaged, Dropped, Found, Gone, Mailbox, News, Reader, Sent, Stalled
@@ -17,9 +18,6 @@ from edge.sources.serial.settings import Sensor
 STATE_EVERY_S = 10.0
 # Blocks are joined up to about so many samples: to catch up is then cheap, and takes no more memory the more there is.
 _JOINED = 1024
-
-Live = Stream | Samples | Gap | SourceState
-"""What a live source yields: a `Stream` first, and again whenever the board samples otherwise than before."""
 
 
 class SerialSensor:
@@ -44,7 +42,7 @@ class SerialSensor:
         self._connections = 0
         self.found: Found | None = None
 
-    def messages(self, stop: threading.Event | None = None) -> Iterator[Live]:
+    def messages(self, stop: threading.Event) -> Iterator[SourceMessage]:
         """Yield what the board sends, as it comes, until `stop` is set.
 
         Raises
@@ -56,7 +54,7 @@ class SerialSensor:
         self._reader.start()
         said_s = time.monotonic()
         try:
-            while stop is None or not stop.is_set():
+            while not stop.is_set():
                 yield from _joined(self._take(0.1))
                 now_s = time.monotonic()
                 if self._problem is not None:
@@ -68,11 +66,11 @@ class SerialSensor:
         finally:
             self._reader.stop()
 
-    def _take(self, timeout_s: float) -> Iterator[Live]:
+    def _take(self, timeout_s: float) -> Iterator[SourceMessage]:
         for news, now_s in self._mailbox.take(timeout_s):
             yield from self._understand(news, now_s)
 
-    def _understand(self, news: News, now_s: float) -> Iterator[Live]:
+    def _understand(self, news: News, now_s: float) -> Iterator[SourceMessage]:
         assembler = self._assembler
         match news:
             case Found():
@@ -98,7 +96,7 @@ class SerialSensor:
                     self._problem = None
                     yield assembler.state(now_s)
 
-    def _gone(self, gone: Gone, now_s: float) -> Iterator[Live]:
+    def _gone(self, gone: Gone, now_s: float) -> Iterator[SourceMessage]:
         error = gone.error
         if self._assembler.stream is None and not self._settings.wait and not gone.others:
             raise error
@@ -109,7 +107,7 @@ class SerialSensor:
             yield self._assembler.state(now_s, self._problem)
 
 
-def _joined(messages: Iterator[Live]) -> Iterator[Live]:
+def _joined(messages: Iterator[SourceMessage]) -> Iterator[SourceMessage]:
     """Join blocks that follow each other: what came while the pipeline was busy is then taken in at once."""
     blocks: list[Samples] = []
     for message in messages:

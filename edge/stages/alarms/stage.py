@@ -100,6 +100,36 @@ class Alarms:
             self._end(alert, self._now)
         return self._release()
 
+    def succeed(self, former: Alarms, episodes: Iterable[Message]) -> list[Message]:
+        """Go on in the place of a stage with other rules.
+
+        Parameters
+        ----------
+        former : Alarms
+            The stage so far, of the same stream; it is not to be used any more.
+        episodes : iterable of Message
+            What the change of rules has led to in the rhythm.
+
+        Returns
+        -------
+        list of Message
+            These, and the alerts that they and the new priorities lead to.
+        """
+        self._strips.take_over(former._strips)
+        self._active, self._waiting = former._active, former._waiting
+        self._count, self._now = former._count, former._now
+        out: list[Message] = []
+        for message in episodes:
+            out += self.push(message)
+        for alert in list(self._active.values()):
+            priority: Told = getattr(self._rules.priority, alert.kind)
+            if priority == "off":
+                self._end(alert, self._now)
+            elif priority != alert.priority:
+                alert.priority = priority
+                self._tell(alert, "update", self._now, strip=False)
+        return out + self._release()
+
     def _pass(self, until: int) -> None:
         """End the alerts that are due before `until`, in order."""
         due = [alert for alert in self._active.values() if alert.due is not None and alert.due < until]

@@ -26,6 +26,10 @@ class Strips:
         self._start = 0
         self._mv: NDArray[np.float32] = np.zeros((0, len(leads)), np.float32)
 
+    def take_over(self, former: Strips) -> None:
+        """Keep the signal that another one has kept."""
+        self._lag, self._start, self._mv = former._lag, former._start, former._mv
+
     def extend(self, block: Samples) -> None:
         """Add a block; what does not join the signal so far replaces it."""
         self._lag = block.lag

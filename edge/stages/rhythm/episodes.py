@@ -65,6 +65,35 @@ class Episodes:
                 running.due = now + running.step
                 self._say("update", kind, running, now, running.judge(now))
 
+    def succeed(self, former: Episodes, end: int, decided: int) -> None:
+        """Go on in the place of a book kept by other rules.
+
+        What runs in both goes on under its number, what runs only there ends, what runs only here begins.
+
+        Parameters
+        ----------
+        former : Episodes
+            The book so far.
+        end : int
+            Last sample of what ends.
+        decided : int
+            Samples seen.
+        """
+        self._count = former._count
+        for kind, running in former._running.items():
+            if kind not in self._running:
+                evidence = replace(running.judge(decided), ended_by="rules changed")
+                self._say("end", kind, running, decided, evidence, end=max(end, running.onset))
+        for kind, running in self._running.items():
+            if (known := former._running.get(kind)) is not None:
+                running.number, running.onset = known.number, known.onset
+                running.due, running.step = known.due, known.step
+            else:
+                self._count += 1
+                running.number = self._count
+                running.due, running.step = decided + self._step, self._step
+                self._say("onset", kind, running, decided, running.judge(decided))
+
     def _say(
         self,
         phase: Phase,

@@ -49,6 +49,10 @@ class Silence:
         self._until: int | None = None
         self._restart(0, after_beat=False)
 
+    def begin_at(self, sample: int) -> None:
+        """Count from here, where the stream is joined midway."""
+        self._restart(sample, after_beat=False)
+
     @property
     def kind(self) -> str | None:
         """What is running: `asystole`, `pause` or nothing."""

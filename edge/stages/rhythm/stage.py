@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 
 from edge.messages import FS_HZ, Event, Gap, LabelledBeat, Message, Quality, Samples, Vitals
@@ -12,6 +13,9 @@ from edge.stages.rhythm.readability import Readability
 from edge.stages.rhythm.rules import RhythmRules
 from edge.stages.rhythm.runs import SupraventricularRuns, VentricularRuns
 from edge.stages.rhythm.silence import Silence
+
+_REMEMBERED = 300 * FS_HZ
+"""What other rules are told of the stream so far: longer than any of their windows."""
 
 
 class Rhythm:
@@ -62,9 +66,12 @@ class Rhythm:
         self._second = FS_HZ  # end of the second that runs
         self._now = 0
         self._end = 0
+        self._past: deque[Message] = deque()
+        self._past_from = 0  # sample from which on the past is known
 
     def push(self, message: Message) -> Iterable[Message]:
         """Take one message in; return it, and what was decided at or before it."""
+        self._remember(message)
         if isinstance(message, Samples):
             self._pass(message.end + message.lag + 1)
             self._now = max(self._now, message.end + message.lag)
@@ -84,6 +91,29 @@ class Rhythm:
             self._out.append(message)
         return self._take()
 
+    def succeed(self, former: Rhythm) -> list[Message]:
+        """Go on in the place of a stage with other rules, as if these had held for the last minutes.
+
+        Parameters
+        ----------
+        former : Rhythm
+            The stage so far, of the same stream; it is not to be used any more.
+
+        Returns
+        -------
+        list of Message
+            Ends of the episodes that are none by the new rules, and onsets of those that are some only now.
+        """
+        self._second = former._past_from - former._past_from % FS_HZ + FS_HZ
+        self._silence.begin_at(former._past_from)
+        for message in former._past:
+            self.push(message)
+        self._take()
+        self._past_from = former._past_from
+        self._beats = former._beats
+        self._episodes.succeed(former._episodes, self._end, self._now)
+        return self._take()
+
     def flush(self) -> Iterable[Message]:
         """End every running episode."""
         self._lost_all(self._now, "end of stream")
@@ -97,6 +127,18 @@ class Rhythm:
     def _take(self) -> list[Message]:
         out, self._out = self._out, []
         return out
+
+    def _remember(self, message: Message) -> None:
+        """Keep what is needed to look at the last minutes again; of the samples only how far they have come."""
+        past = self._past
+        if isinstance(message, Samples):
+            if past and isinstance(past[-1], Samples):
+                past.pop()
+            past.append(Samples(start=message.end, mv=message.mv[:0], lag=message.lag))
+            while past and _time(past[0]) < message.end - _REMEMBERED:
+                self._past_from = _time(past.popleft())
+        elif isinstance(message, LabelledBeat | Quality | Gap):
+            past.append(message)
 
     def _note(self, event: Event, until: int) -> None:
         """Let time pass up to an event, and pass it on."""
@@ -194,3 +236,8 @@ class Rhythm:
         self._hr.lost()
         for tracker in self._trackers:
             tracker.lost(decided, why)
+
+
+def _time(message: Message) -> int:
+    """Return up to where a remembered message has brought the stream."""
+    return message.decided if isinstance(message, Event) else message.end if isinstance(message, Samples) else 0

@@ -14,10 +14,11 @@ from serial_bench import FS_HZ, listen, running, states, whole
 
 from edge.errors import SourceError
 from edge.messages import Gap, Samples, Stream
+from edge.sources import SourceMessage
 from edge.sources.serial import ports
 from edge.sources.serial import reader as serial_reader
 from edge.sources.serial.reader import Block, Dropped, Mailbox
-from edge.sources.serial.sensor import Live, SerialSensor
+from edge.sources.serial.sensor import SerialSensor
 from edge.sources.serial.settings import Sensor
 from firmware_bridge.boards import make_board
 from firmware_bridge.emulator import Emulator, Pty
@@ -99,7 +100,7 @@ def test_slow_pipeline_loses_samples_as_gaps_and_never_blocks_the_reader(signal:
     with running(make_board("native", signal, FS_HZ, ("MLII", "V1")), line):
         sensor = SerialSensor(Sensor(port=line.path, queue=8))
         stop = threading.Event()
-        messages: list[Live] = []
+        messages: list[SourceMessage] = []
         for message in sensor.messages(stop):
             messages.append(message)
             if isinstance(message, Samples):
