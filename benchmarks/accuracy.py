@@ -6,7 +6,6 @@ the R peaks of all records. With `--generality` the same patients seen otherwise
 
 from __future__ import annotations
 
-import argparse
 import math
 import sys
 import tempfile
@@ -14,50 +13,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from benchmarks import common, reliability, replayed
+from benchmarks import common, reliability, replayed, variants
+from benchmarks.generality import generality
+from benchmarks.task import DOMINANT, NOISES, Task, chosen, least_score, machine, model_name
 from edge.inference.beat_model import model_names
 from edge.inference.runtime import runtime_name
 from training.ec57 import CLASSES
-from training.evaluate import Report, evaluate, record_names
+from training.evaluate import Report, evaluate
 from training.report import percent, record_lines, table_lines
 from training.splits import DS1, DS2, NEVER_LEARNT
-
-DOMINANT = "232"
-"""Three quarters of the S beats of DS2 are this record's."""
-
-LEAST_SCORE = {"cnn": 0.92, "lstm": 0.94}
-"""Score that an alarm for single V beats should ask for, by model: where DS1 comes nearest to five false V an hour."""
-
-QUICK_SVDB = 2
-
-NOISES = ("0 dB", "-6 dB")
-
-
-class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be scored.
-
-    Attributes
-    ----------
-    models : tuple of str
-        Names of shipped models, or paths of any.
-    data : Path
-        Folder that holds mitdb, svdb and nstdb.
-    records, svdb : tuple of str
-        Records of mitdb, and those of svdb not learnt from.
-    jobs : int
-        Processes at once.
-    results : Path
-        Folder to write to.
-    """
-
-    models: tuple[str, ...]
-    data: Path
-    records: tuple[str, ...]
-    svdb: tuple[str, ...]
-    jobs: int
-    results: Path
 
 
 def main() -> None:
@@ -71,30 +35,9 @@ def main() -> None:
         sys.exit("no models to score")
     task = chosen(arguments, arguments.models)
     if arguments.generality:
-        from benchmarks.generality import generality  # noqa: PLC0415  (scipy.signal and wfdb take seconds to import)
-
         generality(task)
     else:
         accuracy(task)
-
-
-def chosen(arguments: argparse.Namespace, models: Sequence[str] = ()) -> Task:
-    """Return what the options ask for."""
-    data = common.data_dir(arguments.data)
-    svdb = record_names(["svdb"], data / "svdb") if (data / "svdb").is_dir() else ()
-    records = common.chosen_records(arguments, data / "mitdb")
-    if arguments.records:
-        svdb = tuple(record for record in records if record in svdb)
-    elif arguments.quick:
-        svdb = svdb[:QUICK_SVDB]
-    return Task(
-        models=tuple(models),
-        data=data,
-        records=tuple(record for record in records if record not in svdb),
-        svdb=svdb,
-        jobs=arguments.jobs,
-        results=arguments.results,
-    )
 
 
 def accuracy(task: Task) -> None:
@@ -173,8 +116,6 @@ def _noisy(task: Task, model: str, out: Path) -> dict[str, Sequence[replayed.Sco
     """Return record 118 with electrode motion."""
     if not (task.data / "nstdb").is_dir():
         return {}
-    from benchmarks import variants  # noqa: PLC0415  (scipy.signal and wfdb take seconds to import)
-
     sets: dict[str, Sequence[replayed.Scored]] = {}
     with tempfile.TemporaryDirectory() as folder:
         names = variants.copy_noisy(task.data, Path(folder))
@@ -182,22 +123,6 @@ def _noisy(task: Task, model: str, out: Path) -> dict[str, Sequence[replayed.Sco
         for name, snr in zip(names, NOISES, strict=True):
             sets[f"118 at {snr}"] = [replayed.read(name, out, Path(folder))]
     return sets
-
-
-def model_name(model: str) -> str:
-    """Return what a model is called in results: no folders but the one that tells it from others of its name."""
-    path = Path(model)
-    return f"{path.parent.name}/{path.stem}" if path.suffix == ".tflite" else model
-
-
-def least_score(model: str) -> float:
-    """Return what `LEAST_SCORE` has for a model of this name; its label is enough if it has nothing."""
-    return LEAST_SCORE.get(Path(model).stem, 0.0)
-
-
-def machine() -> dict[str, Any]:
-    """Return what these figures depend on."""
-    return common.machine("scipy", "wfdb", "tflite-runtime", "ai-edge-litert")
 
 
 _CLASS_HEADER = ["class", "beats", "Se", "+P", "F1", "95 %", "average Se", "+P", "false an hour", "EC57 +P", "F1"]

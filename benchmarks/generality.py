@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import accuracy, common, reliability, replayed, variants
+from benchmarks import common, reliability, replayed, variants
+from benchmarks.task import NOISES, Task, least_score, machine, model_name
 from edge.inference.runtime import runtime_name
 from training.evaluate import Report, evaluate
 from training.report import percent
 from training.splits import DS2
 
 
-def generality(task: accuracy.Task) -> None:
+def generality(task: Task) -> None:
     """Score DS2 changed in one thing each, record 118 with noise, and svdb; write the results."""
     scores = _Scores(task)
     mitdb = task.data / "mitdb"
@@ -29,7 +30,7 @@ def generality(task: accuracy.Task) -> None:
                 scores.add(f"DS2, {name}", Path(changed), unseen)
     scores.add("record 118", mitdb, ["118"])
     with tempfile.TemporaryDirectory() as noisy:
-        for record, snr in zip(variants.copy_noisy(task.data, Path(noisy)), accuracy.NOISES, strict=True):
+        for record, snr in zip(variants.copy_noisy(task.data, Path(noisy)), NOISES, strict=True):
             scores.add(f"record 118, electrode motion, {snr}", Path(noisy), [record])
     if task.svdb:
         scores.add(f"svdb, {len(task.svdb)} records not learnt from, 128 Hz", task.data / "svdb", task.svdb)
@@ -40,13 +41,13 @@ def generality(task: accuracy.Task) -> None:
         "columns: V of the score an alarm should ask for.",
     ]
     for model, rows in scores.rows.items():
-        text += [f"## {accuracy.model_name(model)}", common.table(_header(accuracy.least_score(model)), rows)]
+        text += [f"## {model_name(model)}", common.table(_header(least_score(model)), rows)]
     common.write(
         task.results,
         "generality",
         text,
         figures=scores.figures,
-        facts=accuracy.machine(),
+        facts=machine(),
         command="python -m benchmarks.accuracy --generality",
     )
 
@@ -54,10 +55,10 @@ def generality(task: accuracy.Task) -> None:
 class _Scores:
     """A table for each model."""
 
-    def __init__(self, task: accuracy.Task) -> None:
+    def __init__(self, task: Task) -> None:
         self._task = task
         self.rows: dict[str, list[list[str]]] = {model: [] for model in task.models}
-        self.figures: dict[str, dict[str, Any]] = {accuracy.model_name(model): {} for model in task.models}
+        self.figures: dict[str, dict[str, Any]] = {model_name(model): {} for model in task.models}
 
     def add(self, name: str, database: Path, records: Sequence[str]) -> None:
         """Replay records with every model and score them as one line."""
@@ -67,10 +68,10 @@ class _Scores:
                 replayed.replay(records, database, model, Path(out), self._task.jobs)
                 report = evaluate(Path(out), database, records)
                 scored = [replayed.read(record, Path(out), database) for record in records]
-            sure, false_per_hour = reliability.ventricular(scored, accuracy.least_score(model))
+            sure, false_per_hour = reliability.ventricular(scored, least_score(model))
             rows.append([*_row(name, report), percent(sure.se).strip(), f"{false_per_hour:.1f}"])
             least = {"se": sure.se, "false_per_hour": false_per_hour}
-            self.figures[accuracy.model_name(model)][name] = {**report.summary(), "v_at_least_score": least}
+            self.figures[model_name(model)][name] = {**report.summary(), "v_at_least_score": least}
 
 
 def _header(least: float) -> list[str]:

@@ -138,12 +138,12 @@ def lossless(model: BeatModel, record: Path, speed: float = SPEED) -> tuple[Labe
 
 def floating(weights: Path, kind: str) -> Callable[[LabelledBeats], Labels]:
     """Return what the float network of a folder of weights makes of beats."""
-    from training import release, train  # noqa: PLC0415  (of tensorflow)
+    from training import predictions, train  # noqa: PLC0415  (of tensorflow)
 
     trained = train.Checkpoints(weights, kind).load(kind)  # type: ignore[arg-type]
 
     def label(beats: LabelledBeats) -> Labels:
-        numbers = release.labels_of(beats, lambda table: release.weigh_float(trained, table))
+        numbers = predictions.labels_of(beats, lambda table: predictions.weigh_float(trained, table))
         return {at: CLASSES[number] for at, number in zip(beats.samples.tolist(), numbers.tolist(), strict=True)}
 
     return label

@@ -14,33 +14,33 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
-from benchmarks import accuracy, common, reliability, replayed
+from benchmarks import common, reliability, replayed
+from benchmarks.task import DOMINANT, Task, chosen, machine, model_name
 from edge.errors import EcgEdgeError
 from edge.inference.runtime import runtime_name
-from training import release
+from training import calibration, release
 from training.evaluate import Report, evaluate
+from training.sets import gather
 from training.splits import DS2
 
 KINDS = ("cnn", "lstm")
 DATABASES = ("mitdb", "svdb")
 BUILD = common.REPO / "build"
 
-_STUDENT = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
-"""97.5 % quantile of Student's distribution for the mean of so many values."""
-
 
 def main() -> None:
     """Train if asked to, score every model, write mean and spread."""
     parser = common.options(__doc__ or "")
-    parser.add_argument("--models", type=Path, help="folder of folders, one a seed, of .tflite files")
+    parser.add_argument("--models", type=Path, help="folder of folders, one per seed, of .tflite files")
     parser.add_argument("--train", action="store_true", help="train what is not there")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="to train with")
     parser.add_argument("--learn-from", nargs="+", default=DATABASES, choices=DATABASES, help="to train with")
     parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS)
     parser.add_argument("--jobs", type=int, default=replayed.JOBS, help="processes at once")
     arguments = parser.parse_args()
-    task = accuracy.chosen(arguments)
+    task = chosen(arguments)
     name = "seeds" if set(arguments.learn_from) == set(DATABASES) else "seeds_" + "_".join(arguments.learn_from)
     models = arguments.models or BUILD / name
     if arguments.train:
@@ -59,22 +59,29 @@ def main() -> None:
 
 
 def train(kinds: Sequence[str], numbers: Sequence[int], data: Path, models: Path, databases: Sequence[str]) -> None:
-    """Train each network with each seed, into a folder a seed; offsets and trees are all of theirs."""
+    """Train each network with each seed, into a folder for each; offsets, trees and calibration are all of theirs."""
     wanted = [
         (seed, kind) for seed in numbers for kind in kinds if not (models / str(seed) / f"{kind}.tflite").exists()
     ]
     if not wanted:
         return
-    sets = release.gather(data, BUILD / "training" / "beats", _say, databases)
-    learnt = release.lessons(sets, _say)
-    for seed, kind in wanted:
-        folder = models / str(seed)
-        release.release(kind, sets, folder, folder / "work", seeds=[seed], learnt=learnt, progress=_say)
+    sets = gather(data, BUILD / "training" / "beats", _say, databases)
+    shared = release.fit_shared(sets, _say)
+    candidates = [
+        release.make_candidate(kind, sets, shared, models / str(seed) / "work", seeds=[seed], progress=_say)
+        for seed, kind in wanted
+    ]
+    # Cross-fitting takes five trainings: once for each family, for it belongs to the recipe and not to a seed.
+    designs = {candidate.final.kind: candidate.design for candidate in candidates}
+    fitted = calibration.cross_fit(list(designs.values()), sets, _say)
+    for candidate in candidates:
+        folder = models / str(candidate.final.seed)
+        release.publish(candidate, sets, folder, fitted[candidate.final.kind], progress=_say)
 
 
-def score(task: accuracy.Task, model: Path) -> dict[str, float]:
+def score(task: Task, model: Path) -> dict[str, float]:
     """Return the figures of one model on DS2 and on svdb."""
-    sys.stderr.write(f"{accuracy.model_name(str(model))} …\n")
+    sys.stderr.write(f"{model_name(str(model))} …\n")
     mitdb, svdb = task.data / "mitdb", task.data / "svdb"
     figures: dict[str, float] = {}
     unseen = [record for record in task.records if record in DS2]
@@ -85,7 +92,7 @@ def score(task: accuracy.Task, model: Path) -> dict[str, float]:
             report = evaluate(out, mitdb, unseen)
             scored = [replayed.read(record, out, mitdb) for record in unseen]
             figures |= _classes("DS2", report)
-            figures["DS2, S without 232, F1"] = _percent(report.beat_class("S", [accuracy.DOMINANT]).strict.f1)
+            figures["DS2, S without 232, F1"] = _percent(report.beat_class("S", [DOMINANT]).strict.f1)
             figures["DS2, false V an hour"] = report.beat_class("V").false_per_hour
             figures["DS2, calibration error"] = _percent(
                 reliability.calibration_error(reliability.bins(scored, reliability.GROUPS["all"]))
@@ -97,7 +104,7 @@ def score(task: accuracy.Task, model: Path) -> dict[str, float]:
 
 
 def report(
-    figures: Mapping[str, Mapping[str, Mapping[str, float]]], task: accuracy.Task, name: str, databases: Sequence[str]
+    figures: Mapping[str, Mapping[str, Mapping[str, float]]], task: Task, name: str, databases: Sequence[str]
 ) -> None:
     """Write a table for each kind: each seed's figures, and what they have in common."""
     text = [
@@ -132,7 +139,7 @@ def report(
         name,
         text,
         figures=summary,
-        facts=accuracy.machine(),
+        facts=machine(),
         command=f"python -m benchmarks.seeds --learn-from {' '.join(databases)}",
     )
 
@@ -140,10 +147,10 @@ def report(
 def interval(values: Sequence[float]) -> tuple[float, float]:
     """Return the 95 % interval of the mean of a few values, by Student's distribution; NaN of one value."""
     n = len(values)
-    if n not in _STUDENT:
+    if n < 2:
         return math.nan, math.nan
-    mean, half = float(np.mean(values)), _STUDENT[n] * float(np.std(values, ddof=1)) / math.sqrt(n)
-    return mean - half, mean + half
+    low, high = stats.t.interval(0.95, n - 1, loc=np.mean(values), scale=stats.sem(values))
+    return float(low), float(high)
 
 
 def _say(line: str) -> None:

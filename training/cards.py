@@ -10,6 +10,7 @@ from pathlib import Path
 
 from edge.features import history
 from edge.features import window as beat_window
+from edge.features.fingerprint import FINGERPRINT
 from edge.inference.card import SCHEMA, Confidence, Feature, ModelCard, Origin, Tensor, Window
 from edge.inference.runtime import tensors
 from training.datasets import CLASSES
@@ -17,7 +18,7 @@ from training.train import Trained
 
 SPLIT = "patient-wise: MIT-BIH DS1 of de Chazal 2004 and three in four records of svdb; DS2 and the fourth unseen"
 
-AS_IT_IS = (Confidence(slope=1.0, intercept=0.0),) * len(CLASSES)
+UNCALIBRATED = (Confidence(slope=1.0, intercept=0.0),) * len(CLASSES)
 
 
 def make_card(
@@ -26,8 +27,7 @@ def make_card(
     records: Sequence[str],
     metrics: dict[str, dict[str, dict[str, float]]],
     *,
-    confidence: Sequence[Confidence] = AS_IT_IS,
-    seed: int,
+    confidence: Sequence[Confidence] = UNCALIBRATED,
     because: str = "",
 ) -> ModelCard:
     """Describe a quantized model.
@@ -43,9 +43,7 @@ def make_card(
     metrics : dict
         See `edge.inference.card.ModelCard`.
     confidence : sequence of Confidence
-        One a class; as the model says, by default.
-    seed : int
-        Of the training.
+        One per class; by default the model is taken at its word.
     because : str
         Why it is released although another scored better.
     """
@@ -68,6 +66,7 @@ def make_card(
             n=beat_window.WINDOW,
             leads=beat_window.LEADS,
         ),
+        fingerprint=FINGERPRINT,
         features=tuple(
             Feature(name=name, knots=tuple(round(knot, 5) for knot in knots))
             for name, knots in zip(history.NAMES, trained.levels.knots.tolist(), strict=True)
@@ -78,7 +77,7 @@ def make_card(
         origin=Origin(
             databases=databases,
             split=SPLIT,
-            seed=seed,
+            seed=trained.seed,
             revision=revision(),
             date=datetime.now(UTC).date().isoformat(),
             because=because,
@@ -88,10 +87,10 @@ def make_card(
 
 
 def revision() -> str:
-    """Return the git revision of the code, "unknown" outside a checkout."""
+    """Return the git revision of the code, with ``-dirty`` if the tree was changed, "unknown" outside a checkout."""
     try:
         done = subprocess.run(
-            ["git", "rev-parse", "--short=12", "HEAD"],  # noqa: S607
+            ["git", "describe", "--always", "--exclude=*", "--abbrev=12", "--dirty"],  # noqa: S607
             cwd=Path(__file__).parent,
             capture_output=True,
             text=True,

@@ -12,7 +12,7 @@ import typer
 from edge.errors import EcgEdgeError
 
 app = typer.Typer(
-    help="Train, judge and release the beat classifiers of ecg-edge.",
+    help="Train, evaluate and release the beat classifiers of ecg-edge.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -58,31 +58,24 @@ def fetch(
 @app.command()
 def prepare(data: Data = _DATA, work: Work = _WORK) -> None:
     """Cut all records into labelled beats. Example: ecg-train prepare --data data."""
-    from training import release as releasing  # noqa: PLC0415
+    from training import sets as gathering  # noqa: PLC0415
 
-    sets = releasing.gather(data, work / "beats", typer.echo)
-    typer.echo(f"{len(sets.learn):,} beats to learn from, {len(sets.judge):,} to choose by, in {work / 'beats'}")
+    sets = gathering.gather(data, work / "beats", typer.echo)
+    typer.echo(f"{len(sets.train):,} beats to learn from, {len(sets.validation):,} to choose by, in {work / 'beats'}")
 
 
 @app.command()
 def fit(kind: Kind, data: Data = _DATA, work: Work = _WORK, seed: Seed = [1], epochs: Epochs = 6) -> None:  # noqa: B006
     """Train, keeping only the best weights. Example: ecg-train fit cnn --data data --seed 1 --seed 2."""
     from training import release as releasing  # noqa: PLC0415
+    from training import sets as gathering  # noqa: PLC0415
     from training import train  # noqa: PLC0415
 
-    sets = releasing.gather(data, work / "beats", typer.echo)
+    sets = gathering.gather(data, work / "beats", typer.echo)
     checkpoints = train.Checkpoints(work, kind.value)
-    for number in seed:
-        train.fit(
-            kind.value,
-            sets.learn,
-            sets.judge,
-            checkpoints,
-            seed=number,
-            recipe=train.Recipe(epochs=epochs),
-            progress=typer.echo,
-        )
-    typer.echo(f"best weights: {checkpoints.best}")
+    recipe = train.Recipe(epochs=epochs)
+    best = releasing.fit_seeds(kind.value, sets, checkpoints, seeds=seed, recipe=recipe, progress=typer.echo)
+    typer.echo(f"best weights: seed {best.seed}, F1 of S and V {100 * best.score:.1f} %, in {work}")
 
 
 @app.command()
@@ -94,11 +87,11 @@ def quantize(
 ) -> None:
     """Make the best weights int8, without releasing them. Example: ecg-train quantize cnn /tmp/cnn.tflite."""
     from training import quantize as quantizing  # noqa: PLC0415
-    from training import release as releasing  # noqa: PLC0415
+    from training import sets as gathering  # noqa: PLC0415
     from training import train  # noqa: PLC0415
 
     trained = train.Checkpoints(work, kind.value).load(kind.value)
-    content = quantizing.quantize(trained, releasing.gather(data, work / "beats", typer.echo).learn)
+    content = quantizing.quantize(trained, gathering.gather(data, work / "beats", typer.echo).train)
     out.write_bytes(content)
     typer.echo(f"{out}: {len(content):,} bytes")
 
@@ -135,10 +128,11 @@ def release(  # noqa: PLR0917 - as above
 ) -> None:
     """Prepare, fit, quantize, score and release models. Example: ecg-train release cnn lstm --data data."""
     from training import release as releasing  # noqa: PLC0415
+    from training import sets as gathering  # noqa: PLC0415
     from training import train  # noqa: PLC0415
 
-    sets = releasing.gather(data, work / "beats", typer.echo, learn_from)
-    releasing.release_all(
+    sets = gathering.gather(data, work / "beats", typer.echo, learn_from)
+    releasing.release(
         [kind.value for kind in kinds],
         sets,
         models,
@@ -148,6 +142,21 @@ def release(  # noqa: PLR0917 - as above
         because=because,
         progress=typer.echo,
     )
+
+
+@app.command()
+def calibrate(
+    kinds: Annotated[list[Network], typer.Argument(help="Families of networks, which are also the models' names.")],
+    data: Data = _DATA,
+    work: Work = _WORK,
+    models: Models = _MODELS,
+) -> None:
+    """Calibrate the scores of released models again and renew their cards. Example: ecg-train calibrate cnn lstm."""
+    from training import sets as gathering  # noqa: PLC0415
+    from training import shipped  # noqa: PLC0415
+
+    sets = gathering.gather(data, work / "beats", typer.echo)
+    shipped.recalibrate([kind.value for kind in kinds], sets, models, progress=typer.echo)
 
 
 def main() -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import hashlib
+import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +15,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+import edge
 from edge.errors import SourceError
+from edge.features.fingerprint import FINGERPRINT
 from edge.messages import FS_HZ, Beat, Label, Samples, Stream
 from edge.pipeline import Chain, front_end
 from edge.sources.wfdb_record import WfdbRecord
@@ -34,6 +39,8 @@ _SYMBOLS = {
 }
 _NUMBER = {symbol: CLASSES.index(label) for label, symbols in _SYMBOLS.items() for symbol in symbols}
 _BLOCK = 65536
+_ROOMS = ("features", "sources", "stages", "wfdb_format")
+"""Packages of `edge` that a beat passes through; its modules at the root are hashed as well."""
 
 Labels = NDArray[np.int8]
 """Numbers of `CLASSES`, -1 for no beat."""
@@ -196,17 +203,22 @@ def match(
     return labels, np.bincount(classes[~taken], minlength=len(CLASSES)).astype(np.int64)
 
 
-def save(beats: LabelledBeats, path: Path) -> None:
-    """Write beats to an `.npz`, whole or not at all."""
+def save(beats: LabelledBeats, path: Path, key: str = "") -> None:
+    """Write beats and the key of what they were made from to an `.npz`, whole or not at all."""
     part = path.with_suffix(".part.npz")
-    np.savez(part, **vars(beats))
+    np.savez(part, key=key, **vars(beats))
     part.replace(path)
 
 
-def load(path: Path) -> LabelledBeats:
-    """Read what `save` wrote."""
-    with np.load(path) as arrays:
-        fields: dict[str, Any] = {name: arrays[name] for name in arrays.files}
+def load(path: Path, key: str = "") -> LabelledBeats | None:
+    """Read what `save` wrote; None if there is nothing, or it was made from something else than `key` says."""
+    try:
+        with np.load(path) as arrays:
+            if str(arrays["key"]) != key:
+                return None
+            fields: dict[str, Any] = {name: arrays[name] for name in arrays.files if name != "key"}
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        return None
     names = {name: str(fields[name]) for name in ("database", "record", "variant")}
     return LabelledBeats(**{**fields, **names})
 
@@ -215,6 +227,8 @@ def prepare(
     folder: Path, records: Iterable[str], cache: Path, variants: Sequence[Sequence[int] | None] = (None,)
 ) -> Iterator[LabelledBeats]:
     """Yield the labelled beats of records, each made once and kept in `cache`.
+
+    What is kept is made anew when the record, the features or the code from record to beats have changed.
 
     Parameters
     ----------
@@ -233,9 +247,28 @@ def prepare(
         for leads in variants:
             path = target / "-".join([record, *map(str, leads or ())])
             path = path.with_name(f"{path.name}.npz")
-            if not path.exists():
-                save(read_beats(folder, record, leads), path)
-            yield load(path)
+            key = _key(folder / record)
+            beats = load(path, key)
+            if beats is None:
+                beats = read_beats(folder, record, leads)
+                save(beats, path, key)
+            yield beats
+
+
+def _key(record: Path) -> str:
+    """Return the hash of a record's files, with that of the features and of the code that makes beats of records."""
+    files = sorted(record.parent.glob(f"{record.name}.*"))
+    contents = [path.name.encode() + hashlib.sha256(path.read_bytes()).digest() for path in files]
+    return hashlib.sha256(b"".join([FINGERPRINT.encode(), _code(), *contents])).hexdigest()
+
+
+@functools.cache
+def _code() -> bytes:
+    """Return the hash of the modules a beat passes through."""
+    root = Path(edge.__file__).parent
+    rooms = [path for room in _ROOMS for path in (root / room).rglob("*.py")]
+    paths = sorted([*root.glob("*.py"), *rooms, Path(__file__)])
+    return hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in paths)).digest()
 
 
 def _read(

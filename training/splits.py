@@ -1,4 +1,4 @@
-"""Which patients a model learns from and which it is judged by.
+"""Which patients a model learns from, which it is chosen by and which it is reported on.
 
 MIT-BIH is split between patients as by de Chazal et al. (2004, doi:10.1109/TBME.2004.827359). The paced records 102,
 104, 107 and 217 are in neither half. Records 201 and 202 are one subject; the split keeps them as published, which its
@@ -23,8 +23,9 @@ DS2 = (
 
 PACED = ("102", "104", "107", "217")
 
-JUDGES = {"mitdb": ("114", "116", "118", "201", "223"), "svdb": ("824", "854", "866", "876", "881")}
-"""Patients of the training sets by whom weights and offsets are chosen, and who are not learnt from until that is done.
+VALIDATION = {"mitdb": ("114", "116", "118", "201", "223"), "svdb": ("824", "854", "866", "876", "881")}
+"""The validation set: patients of the training sets by whom epoch and seed are chosen, learnt from only after that.
+
 Among them are many ectopic beats of either class, atrial fibrillation (201) and a patient with more S beats than sinus
 beats in places (881), yet nobody who is the only one of a kind.
 """

@@ -1,4 +1,4 @@
-"""Trains a network on some patients and keeps the weights that serve others best."""
+"""Trains a network on some patients and keeps the weights that do best on others."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import EcgEdgeError
+from edge.features.fingerprint import FINGERPRINT
 from training import features, networks, score
 from training.datasets import CLASSES
 from training.features import Levels, Table
@@ -67,6 +68,8 @@ class Trained:
         See `training.score.choose_offsets`.
     score : float
         `training.score.quality` on the patients it was not trained on.
+    seed : int
+        Of the training.
     """
 
     kind: networks.Kind
@@ -74,15 +77,19 @@ class Trained:
     levels: Levels = field(repr=False)
     offsets: NDArray[np.float32] = field(repr=False)
     score: float
+    seed: int
 
 
 class Checkpoints:
     """The best weights of a model in a folder, and never any others.
 
+    Weights that are in the folder already do not compete: beats, recipe or code may have been others. They stay until
+    the first new ones are kept.
+
     Parameters
     ----------
     folder : Path
-        Made if it is not there. What is in it already counts: a second training only replaces better by better.
+        Made if it is not there.
     name : str
         The model's name.
     """
@@ -90,6 +97,7 @@ class Checkpoints:
     def __init__(self, folder: Path, name: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._name = folder, name
+        self._kept = -1.0
 
     @property
     def best(self) -> tuple[float, Path] | None:
@@ -98,9 +106,14 @@ class Checkpoints:
         return max(found, default=None)
 
     def offer(
-        self, value: float, weights: Sequence[NDArray[np.float32]], levels: Levels, offsets: NDArray[np.float32]
+        self,
+        value: float,
+        weights: Sequence[NDArray[np.float32]],
+        levels: Levels,
+        offsets: NDArray[np.float32],
+        seed: int,
     ) -> bool:
-        """Keep weights if they are better than what is there, and delete all others.
+        """Keep weights if they are better than those kept before, and delete all others.
 
         Parameters
         ----------
@@ -112,19 +125,22 @@ class Checkpoints:
             How the network sees the features.
         offsets : float32 array, shape (len(CLASSES),)
             What its probabilities are weighed by.
+        seed : int
+            Of the training they are from.
 
         Returns
         -------
         bool
             Whether they were kept.
         """
-        best = self.best
-        if best is not None and round(value, 6) <= best[0]:
+        value = min(value, 0.999999)
+        if round(value, 6) <= self._kept:
             return False
-        target = self._folder / f"{self._name}-{min(value, 0.999999):.6f}.npz"
+        self._kept = round(value, 6)
+        target = self._folder / f"{self._name}-{value:.6f}.npz"
         part = self._folder / f"part-{target.name}"
         arrays = {f"w{i:03}": array for i, array in enumerate(weights)}
-        np.savez(part, knots=levels.knots, offsets=offsets, **arrays)
+        np.savez(part, knots=levels.knots, offsets=offsets, seed=seed, fingerprint=FINGERPRINT, **arrays)
         part.replace(target)
         for path in self._folder.glob(f"{self._name}-0.*.npz"):
             if path != target:
@@ -137,26 +153,28 @@ class Checkpoints:
         Raises
         ------
         EcgEdgeError
-            If there are none, or they belong to another network.
+            If there are none, or they belong to another network or to features of another fingerprint.
         """
         if self.best is None:
             raise EcgEdgeError(f"{self._folder} holds no weights of {self._name}", "run ecg-train fit first")
         value, path = self.best
         with np.load(path) as arrays:
-            levels, offsets = Levels(arrays["knots"]), arrays["offsets"]
+            if str(arrays.get("fingerprint")) != FINGERPRINT:
+                raise EcgEdgeError(f"{path} was trained on other features than these", "train again")
+            levels, offsets, seed = Levels(arrays["knots"]), arrays["offsets"], int(arrays["seed"])
             weights = [arrays[name] for name in sorted(arrays.files) if name.startswith("w")]
         model = networks.build(kind)
         try:
             model.set_weights(weights)
         except ValueError:
             raise EcgEdgeError(f"{path} holds the weights of another network", "delete it and train again") from None
-        return Trained(kind=kind, model=model, levels=levels, offsets=offsets, score=value)
+        return Trained(kind=kind, model=model, levels=levels, offsets=offsets, score=value, seed=seed)
 
 
 def fit(
     kind: networks.Kind,
-    learn: Table,
-    judge: Table,
+    data: Table,
+    validation: Table,
     checkpoints: Checkpoints,
     *,
     teacher: Teacher | None = None,
@@ -171,44 +189,44 @@ def fit(
     ----------
     kind : {"cnn", "lstm"}
         Its family.
-    learn, judge : Table
-        Beats to learn from and beats of other patients to be judged by.
+    data, validation : Table
+        Beats to learn from, and beats of other patients to choose the weights by.
     checkpoints : Checkpoints
         Where the best weights are kept.
     teacher : Teacher, optional
-        What to learn besides the labels; fitted to `learn` if not given.
+        What to learn besides the labels; fitted to `data` if not given.
     offsets : float32 array, shape (len(CLASSES),), optional
-        See `training.score.choose_offsets`; chosen by the judging patients if not given.
+        See `training.score.choose_offsets`; chosen by the validation patients if not given.
     seed : int
         Of weights, drawing and variation.
     recipe : Recipe, optional
         How long and how fast.
     progress : callable
-        Told a line after every epoch.
+        Called with a line after every epoch.
 
     Returns
     -------
     Trained
-        With the best weights in `checkpoints`.
+        With the best weights that were offered to `checkpoints`.
 
     Raises
     ------
     EcgEdgeError
         If a patient is on both sides, or tensorflow or lightgbm is not installed.
     """
-    both = set(learn.records.tolist()) & set(judge.records.tolist())
+    both = set(data.records.tolist()) & set(validation.records.tolist())
     if both:
         raise EcgEdgeError(f"records {sorted(both)} are on both sides of the split", "keep each patient on one side")
     recipe = recipe or Recipe()
-    teacher = teacher or Teacher(learn)
-    for epoch, model, levels in _epochs(kind, learn, teacher, recipe, seed):
+    teacher = teacher or Teacher(data)
+    for epoch, model, levels in _epochs(kind, data, teacher, recipe, seed):
         if 2 * epoch <= recipe.epochs:  # what is best so early, while the rate is high, is so by luck
             progress(f"epoch {epoch}/{recipe.epochs}")
             continue
-        said = predict(model, levels, judge)
-        weighed_by = score.choose_offsets(judge.labels, said, judge.records) if offsets is None else offsets
-        value = score.quality(score.count(judge.labels, score.decide(said, weighed_by)))
-        kept = checkpoints.offer(value, model.get_weights(), levels, weighed_by)
+        rows = predict(model, levels, validation)
+        weighed_by = score.choose_offsets(validation.labels, rows, validation.records) if offsets is None else offsets
+        value = score.quality(score.count(validation.labels, score.decide(rows, weighed_by)))
+        kept = checkpoints.offer(value, model.get_weights(), levels, weighed_by, seed)
         progress(f"epoch {epoch}/{recipe.epochs}: F1 of S and V {100 * value:.1f} %{', kept' if kept else ''}")
     return checkpoints.load(kind)
 
@@ -218,13 +236,12 @@ def refit(
     everybody: Table,
     teacher: Teacher,
     *,
-    seed: int,
     recipe: Recipe | None = None,
     progress: Callable[[str], object] = print,
 ) -> Trained:
     """Train a network once more in the same way, on the patients it was chosen by as well.
 
-    Nobody is left to choose weights by: they are the last ones, and what else was chosen stays.
+    Nobody is left to choose weights by: the last ones are taken, and what else was chosen stays.
 
     Parameters
     ----------
@@ -234,28 +251,28 @@ def refit(
         All beats that may be learnt from.
     teacher : Teacher
         Fitted to them.
-    seed, recipe, progress
+    recipe, progress
         As in `fit`.
 
     Returns
     -------
     Trained
-        With the offsets and the score of `chosen`.
+        With the offsets, the score and the seed of `chosen`.
     """
     recipe = recipe or Recipe()
-    for epoch, model, levels in _epochs(chosen.kind, everybody, teacher, recipe, seed):
+    for epoch, model, levels in _epochs(chosen.kind, everybody, teacher, recipe, chosen.seed):
         progress(f"epoch {epoch}/{recipe.epochs}")
         trained = replace(chosen, model=model, levels=levels)
     return trained
 
 
 def _epochs(
-    kind: networks.Kind, learn: Table, teacher: Teacher, recipe: Recipe, seed: int
+    kind: networks.Kind, data: Table, teacher: Teacher, recipe: Recipe, seed: int
 ) -> Iterator[tuple[int, Any, Levels]]:
     """Yield number, network and levels after each epoch."""
     k = networks.keras()
     k.utils.set_random_seed(seed)
-    source = _Source(learn, teacher, recipe, seed)
+    source = _Source(data, teacher, recipe, seed)
     model = networks.build(kind)
     steps = recipe.epochs * (-(-(recipe.drawn + recipe.mixed) // recipe.batch))
     rate = k.optimizers.schedules.CosineDecay(recipe.rate, steps)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from edge.errors import ModelError
 from edge.features import history
 from edge.features import window as beat_window
+from edge.features.fingerprint import FINGERPRINT
 from edge.inference.card import ModelCard, read_card
 from edge.inference.runtime import Port, build, signature
 from edge.messages import Label
@@ -134,7 +135,7 @@ class BeatModel:
         return self._output.dequantize(interpreter.get_tensor(self._output.index))
 
     def decide(self, probabilities: NDArray[np.float32]) -> tuple[Label, float]:
-        """Return the label by what `predict` said, and how often such a label is right, 0 to 1."""
+        """Return the label by what `predict` gave, and the calibrated probability that it is correct, 0 to 1."""
         card = self.card
         weighed = np.log(probabilities + np.float32(TINY)) + self._offsets
         best = int(weighed.argmax())
@@ -173,6 +174,9 @@ def _check_beats(card: ModelCard) -> None:
     if names != history.NAMES:
         odd = sorted(set(names) ^ set(history.NAMES)) or "the order"
         raise ModelError(card.name, f"features differ from those of this version in {odd}", fix)
+    if card.fingerprint != FINGERPRINT:
+        reason = f"learnt from features {card.fingerprint}, this version measures {FINGERPRINT}"
+        raise ModelError(card.name, reason, fix)
     if sorted(card.classes) != sorted(("N", "S", "V", "F", "Q")):
         raise ModelError(card.name, f"has classes {card.classes}, not N, S, V, F, Q", fix)
     if len(card.offsets) != n_classes:

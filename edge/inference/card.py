@@ -1,4 +1,4 @@
-"""The card beside every model: what it is, what it eats, where it comes from and how good it is."""
+"""The card beside every model: what it is, what it takes, where it comes from and how good it is."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 from edge.errors import ModelError
 from edge.messages import Label
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the card's form; raised with every change that an older loader would misread."""
 
 
@@ -67,7 +67,7 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Confidence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a class's weighed probability is worth: ``slope * logit + intercept`` is the logit of being right."""
+    """Calibration of a class: ``slope * logit + intercept`` is the logit of the label's being correct."""
 
     slope: float
     intercept: float
@@ -117,6 +117,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         The two inputs, window and features, and the output.
     window : Window
         The piece of signal around R.
+    fingerprint : str
+        `edge.features.fingerprint.FINGERPRINT` of the features it learnt from.
     features : tuple of Feature
         The numbers beside the window, in order.
     classes : tuple of Label
@@ -124,11 +126,13 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     offsets : tuple of float
         Added to the log of each class's probability before the largest is taken; chosen on training data only.
     confidence : tuple of Confidence
-        For each class, from its weighed probability to how often such a label is right; from training data only.
+        For each class, from its weighed probability to the probability that the label is correct; from training
+        patients only, each predicted by a model that has not learnt from him.
     origin : Origin
         Where it comes from.
     metrics : dict
-        Scores in percent, by set and by number format: ``{"judges": {"float": …}, "ds2": {"int8": …}}``.
+        Scores in percent, by set and by number format: ``{"validation": {"float": …}, "ds2": {"int8": …}}``.
+        ``cross_fitted`` are those of models made in the same way, each on patients it has not learnt from.
     """
 
     schema: int
@@ -139,6 +143,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     context: Tensor
     output: Tensor
     window: Window
+    fingerprint: str
     features: tuple[Feature, ...]
     classes: tuple[Label, ...]
     offsets: tuple[float, ...]

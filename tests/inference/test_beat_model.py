@@ -197,6 +197,7 @@ def features(**changes: Any) -> dict[str, Any]:
         (lambda: features(knots=(0.0, 1.0)), "knots"),
         (lambda: {"features": read_card(models_dir() / "cnn.json").features[::-1]}, "order"),
         (lambda: {"features": read_card(models_dir() / "cnn.json").features[:-1]}, "area"),
+        (lambda: {"fingerprint": "0123456789ab"}, "learnt from features 0123456789ab"),
         (lambda: {"classes": ("N", "S", "V", "F")}, "classes"),
         (lambda: {"offsets": (0.0, 0.0)}, "offsets"),
         (lambda: {"confidence": ()}, "confidence"),

@@ -11,7 +11,7 @@ from synthetic import MakeRecord
 
 from training import cli, splits
 
-COMMANDS = ("fetch", "prepare", "fit", "quantize", "evaluate", "release")
+COMMANDS = ("fetch", "prepare", "fit", "quantize", "evaluate", "release", "calibrate")
 
 
 def ecg_train(*arguments: str) -> subprocess.CompletedProcess[str]:

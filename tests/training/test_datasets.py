@@ -77,12 +77,21 @@ def test_the_nearest_is_matched() -> None:
 
 def test_beats_survive_being_saved(tmp_path: Path) -> None:
     beats = make_beats()
-    save(beats, tmp_path / "101.npz")
-    again = load(tmp_path / "101.npz")
+    save(beats, tmp_path / "101.npz", "key")
+    again = load(tmp_path / "101.npz", "key")
+    assert again is not None
     assert (again.database, again.record, again.variant) == ("mitdb", "101", "")
     for field in ("windows", "features", "labels", "samples", "usable", "missed"):
         np.testing.assert_array_equal(getattr(again, field), getattr(beats, field))
     assert [path.name for path in tmp_path.iterdir()] == ["101.npz"]
+    assert load(tmp_path / "101.npz", "other key") is None
+    assert load(tmp_path / "102.npz", "key") is None
+    (tmp_path / "101.npz").write_bytes(b"PK cut off")
+    assert load(tmp_path / "101.npz", "key") is None
+
+
+def times(cache: Path) -> list[int]:
+    return [path.stat().st_mtime_ns for path in sorted(cache.rglob("*.npz"))]
 
 
 def test_prepared_beats_are_made_once(tmp_path: Path, make_record: MakeRecord) -> None:
@@ -90,10 +99,33 @@ def test_prepared_beats_are_made_once(tmp_path: Path, make_record: MakeRecord) -
     cache = tmp_path / "cache"
     first = list(prepare(folder, ["1"], cache, datasets.ONE_LEAD_TOO))
     assert [beats.variant for beats in first] == ["", "0", "1"]
-    for path in folder.iterdir():
-        path.unlink()
+    made = times(cache)
     again = list(prepare(folder, ["1"], cache, datasets.ONE_LEAD_TOO))
     np.testing.assert_array_equal(again[0].features, first[0].features)
+    assert times(cache) == made
+
+
+@pytest.mark.parametrize("change", ["record", "annotations", "features", "code"])
+def test_prepared_beats_are_made_anew_when_what_they_are_made_of_changes(
+    tmp_path: Path, make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    folder = make_record("1")
+    cache = tmp_path / "cache"
+    (first,) = prepare(folder, ["1"], cache)
+    if change == "record":
+        make_record("1", symbols="NNNNNNNNANNNNVNNNNNNNNNN")
+    elif change == "annotations":
+        peaks = wfdb.rdann(str(folder / "1"), "atr")
+        wfdb.wrann("1", "atr", peaks.sample, ["V"] * len(peaks.sample), write_dir=str(folder))
+    elif change == "features":
+        monkeypatch.setattr(datasets, "FINGERPRINT", "other")
+    else:
+        monkeypatch.setattr(datasets, "_code", lambda: b"other")
+    made = times(cache)
+    (again,) = prepare(folder, ["1"], cache)
+    assert times(cache) != made
+    if change in ("record", "annotations"):
+        assert counts(again.labels) != counts(first.labels)
 
 
 def test_a_folder_without_records_says_what_to_do(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.splits import DS1, DS2, JUDGES, PACED, folds, svdb_training, svdb_unseen
+from training.splits import DS1, DS2, PACED, VALIDATION, folds, svdb_training, svdb_unseen
 
 
 def test_de_chazals_halves_share_no_record_and_leave_out_the_paced() -> None:
@@ -21,9 +21,9 @@ def test_together_they_are_the_database(mitdb: Path) -> None:
     assert {*DS1, *DS2, *PACED} == {path.stem for path in mitdb.glob("*.hea")}
 
 
-def test_judges_are_of_the_training_sets() -> None:
-    assert set(JUDGES["mitdb"]) < set(DS1)
-    assert svdb_training(JUDGES["svdb"]) == tuple(sorted(JUDGES["svdb"]))
+def test_validation_patients_are_of_the_training_sets() -> None:
+    assert set(VALIDATION["mitdb"]) < set(DS1)
+    assert svdb_training(VALIDATION["svdb"]) == tuple(sorted(VALIDATION["svdb"]))
 
 
 @given(st.sets(st.integers(800, 894).map(str)))
