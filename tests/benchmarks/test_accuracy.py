@@ -133,7 +133,8 @@ def test_a_picture_is_small_and_shows_the_mistake(toy: Path, tmp_path: Path):
 
 
 def test_spread_over_seeds():
-    assert seeds.interval([1.0, 2.0, 3.0]) == pytest.approx((2 - 4.30265 / math.sqrt(3), 2 + 4.30265 / math.sqrt(3)), abs=1e-4)
+    half = 4.30265 / math.sqrt(3)
+    assert seeds.interval([1.0, 2.0, 3.0]) == pytest.approx((2 - half, 2 + half), abs=1e-4)
     assert all(map(math.isnan, seeds.interval([1.0])))
 
 
