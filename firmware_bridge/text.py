@@ -1,16 +1,51 @@
 """Lines of numbers, as `Serial.println` sends them.
 
-`512`, `512,498`, `512 498`, `ecg:512,ref:498`; `!` alone says that an electrode is off, as AD8232 sketches do.
+`512`, `512,498`, `512 498`, `512;;498`, `ecg:512,bpm:72`, `ECG = 512 mV`, `10:24:05.123,512`, `{"t":184213,"ecg":512}`;
+`!` says that an electrode is off, alone or in a lead's place, as AD8232 sketches do.
 """
 
 from __future__ import annotations
 
 import re
+from collections import deque
+from datetime import date
 
-MAX_LINE = 120
+MAX_LINE = 190
 """Longer lines are not numbers of an ECG."""
+MAX_FIELDS = 32
 
-_SEPARATORS = re.compile(rb"[,;\t ]+")
+_HARD = re.compile(rb"\s*[,;|\t]\s*")
+_SPACES = re.compile(rb"\s+")
+_NAMED = re.compile(rb"([A-Za-z_][\w .+()/%-]*?)\s*[:=]\s*(.*)", re.DOTALL)
+_AROUND_MARK = re.compile(rb"\s*([:=])\s*")
+_NUMBER = re.compile(rb"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)\s?([A-Za-z\xb5%/\xc2\xb0]{0,8})")
+_NOTHING = frozenset({b"", b"nan", b"null", b"none", b"na", b"n/a", b"-", b"--", b"inf", b"-inf", b"+inf", b"ovf"})
+_ELECTRODE_OFF = re.compile(rb"!+|(?:leads?|electrodes?)[ _-]?(?:are |is )?off[.!]*", re.IGNORECASE)
+_BRACKETS = b" \t<>{}[]()\"'$*/"
+# A time of day, with or without a date; alone, so that `ecg:12:345` is none.
+_TIME = re.compile(
+    rb"(?<![\d.])(?<!\d:)(?:(\d{4})[-/.](\d\d?)[-/.](\d\d?)[T ,]\s?)?"
+    rb"(\d\d?):(\d\d)(?::(\d\d))?(\.\d+)?(?:Z|[+-]\d\d:?\d\d)?(?![\d:])"
+)
+_LARGEST = 1e16
+
+
+class Row(tuple[float, ...]):
+    """The numbers of one line, NaN where there is no value; empty if the line says that an electrode is off.
+
+    Attributes
+    ----------
+    names : tuple of str
+        What the line calls them; empty if it does not.
+    off : frozenset of int
+        Columns whose electrode is off.
+    open : bool
+        Whether the line ended with a separator: a last value may be missing.
+    """
+
+    names: tuple[str, ...] = ()
+    off: frozenset[int] = frozenset()
+    open: bool = False
 
 
 class Decoder:
@@ -20,30 +55,34 @@ class Decoder:
     ----------
     good, bad : int
         Lines that were numbers or `!`, and lines that were something else.
+    headers : deque of tuple of str
+        The latest lines that may be the names of columns.
     """
 
     def __init__(self) -> None:
         self.good = 0
         self.bad = 0
+        self.headers: deque[tuple[str, ...]] = deque(maxlen=8)
         self._rest = b""
         self._overlong = False
         self._joined = False
 
-    def push(self, data: bytes) -> list[tuple[float, ...]]:
-        """Take bytes in; return one tuple for each whole line, empty where the electrode is off."""
+    def push(self, data: bytes) -> list[Row]:
+        """Take bytes in; return one row for each whole line, empty where the electrode is off."""
         *lines, rest = (self._rest + data).replace(b"\r", b"\n").split(b"\n")
-        rows: list[tuple[float, ...]] = []
+        rows: list[Row] = []
         for line in lines:
-            row = None if self._overlong or len(line) > MAX_LINE else _row(line.strip())
+            row = None if self._overlong or len(line) > MAX_LINE else _row(line)
             self._overlong = False
             # The first line may be the end of one that began before the reader came.
             if not self._joined:
                 self._joined = True
                 continue
-            if not line:
+            if not line.strip():
                 continue
             if row is None:
                 self.bad += 1
+                self._note_header(line)
             else:
                 self.good += 1
                 rows.append(row)
@@ -53,16 +92,84 @@ class Decoder:
         self._rest = rest
         return rows
 
+    def _note_header(self, line: bytes) -> None:
+        fields = _HARD.split(line.strip(_BRACKETS))
+        if len(fields) <= MAX_FIELDS and not any(field[:1].isdigit() for field in fields):
+            names = (re.sub(r"[^\w .+%°µ()/-]", "", field.decode("utf-8", "replace")).strip() for field in fields)
+            self.headers.append(tuple(names))
 
-def _row(line: bytes) -> tuple[float, ...] | None:
-    if line == b"!":
-        return ()
-    try:
-        row = tuple(float(field.rpartition(b":")[2]) for field in _SEPARATORS.split(line) if field)
-    except ValueError:
+
+def _row(line: bytes) -> Row | None:
+    """Read a line; None if it is no row of numbers."""
+    line = line.strip()
+    if _ELECTRODE_OFF.fullmatch(line):
+        return Row()
+    line = line.strip(_BRACKETS)
+    if b":" in line:
+        line = _TIME.sub(_seconds, line)
+    line = _AROUND_MARK.sub(rb"\1", line)
+    hard = _HARD.search(line) is not None
+    fields = (_HARD if hard else _SPACES).split(line)
+    opened = hard and fields[-1] == b"" and len(fields) > 1
+    if opened:
+        fields.pop()
+    if hard and len(fields) > 1 and fields[0].isalpha() and fields[0].lower() not in _NOTHING:
+        # `DATA,512,498`: what kind of line it is.
+        fields.pop(0)
+    return _read(_with_units(fields), opened) if len(fields) <= MAX_FIELDS else None
+
+
+def _with_units(fields: list[bytes]) -> list[bytes]:
+    """Join what was only parted by the space before a unit: `512 mV`."""
+    out: list[bytes] = []
+    for field in fields:
+        if out and field in (b"mV", b"uV", b"V", b"bpm", b"BPM", b"C", b"%", b"ms", b"us", b"s"):
+            continue
+        out.append(field)
+    return out
+
+
+def _read(fields: list[bytes], opened: bool) -> Row | None:
+    values: list[float] = []
+    names: list[str] = []
+    off: set[int] = set()
+    for i, field in enumerate(fields):
+        value = field.strip(b"\"' ")
+        if named := _NAMED.fullmatch(field.replace(b'"', b"")):
+            names.append(named[1].decode("ascii", "replace"))
+            # `name:time:value`, as plotters take it.
+            value = named[2].rpartition(b":")[2]
+        if _ELECTRODE_OFF.fullmatch(value):
+            off.add(i)
+            values.append(float("nan"))
+        elif value.lower() in _NOTHING:
+            values.append(float("nan"))
+        elif (number := _NUMBER.fullmatch(value)) and abs(amount := float(number[1])) < _LARGEST:
+            values.append(amount)
+        else:
+            return None
+    if not any(value == value for value in values) and not off:  # noqa: PLR0124  # NaN is no value
         return None
-    # float() also takes "nan" and "inf"; a wire that says so has no value there, which is not how lead-off is said.
-    return row if row and all(abs(value) < 1e9 for value in row) else None
+    row = Row(values)
+    row.names = tuple(names) if len(names) == len(values) else ()
+    row.off = frozenset(off)
+    row.open = opened
+    return row
+
+
+def _seconds(match: re.Match[bytes]) -> bytes:
+    """Return a time of day as seconds; with a date, since long ago."""
+    year, month, day, first, second, third, fraction = match.groups()
+    hours, minutes, seconds = (int(first), int(second), int(third)) if third else (0, int(first), int(second))
+    if not third and not fraction:
+        hours, minutes, seconds = int(first), int(second), 0
+    total = hours * 3600.0 + minutes * 60 + seconds + (float(fraction) if fraction else 0.0)
+    if year:
+        try:
+            total += date(int(year), int(month), int(day)).toordinal() * 86_400
+        except ValueError:
+            return match[0]
+    return b"%.6f" % total
 
 
 def encode(row: tuple[float, ...]) -> bytes:

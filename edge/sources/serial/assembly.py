@@ -1,7 +1,8 @@
 """Makes one stream of samples and gaps out of what a board says; no I/O, its time is given to it.
 
 Here a counter that jumps becomes a `Gap` of exactly that length, a block that came twice is dropped, a board that
-started anew is joined by the clock, and one that now samples otherwise begins a new `Stream`.
+started anew is joined by the clock, and one that now samples otherwise begins a new `Stream`. A counter is believed as
+far as the clock allows: what it says was lost must have had the time to be.
 """
 
 from __future__ import annotations
@@ -19,11 +20,18 @@ from edge.sources.serial.settings import MAX_HZ, MIN_HZ
 _LONG_COUNTER = 1 << 32
 # A counter so far behind is not a late block but a board that has started anew without saying so.
 _BEHIND_S = 2.0
+# So is one whose blocks were all there before, follow each other for so long, and come so late.
+_AGAIN_S, _LATE_S = 0.2, 0.5
+# What a counter says was lost, and there was no time to lose, was not; to so much the clock may be wrong.
+_DOUBT_S, _DOUBT = 2.0, 0.05
+# Boards that say neither when nor how many come at a rate that was measured, and not for long.
+_MEASURED_SLOPE = 0.03
 # While a board is away, samples are called lost at the pace they are missed at, and a little less: how many really are
 # is known when it is back.
 _SURELY = 0.99
 _AWAY_MARGIN_S = 1.0
-_SILENT_MARGIN_S = 10.0
+SILENT_S = 2.0
+"""Without new samples for so long, they are lost."""
 
 
 class Assembler:
@@ -50,6 +58,8 @@ class Assembler:
         self._offset = 0
         self._next = 0
         self._heard = 0
+        self._fresh_s: float | None = None
+        self._again = (0, 0)
         self._lateness = _Lateness()
         self._pings: dict[int, float] = {}
 
@@ -79,10 +89,18 @@ class Assembler:
         """
         if self.clock is None:
             return []
-        margin_s = _AWAY_MARGIN_S if self._broken else _SILENT_MARGIN_S
+        margin_s = _AWAY_MARGIN_S if self._broken else SILENT_S
         since_s = self.clock.host_s(self._heard) + margin_s
         surely = self._heard + int((now_s - since_s) * _SURELY * self._fs_hz)
-        return [self._gap(surely - self._next)] if surely - self._next >= self._fs_hz else []
+        if surely - self._next < self._fs_hz:
+            return []
+        # How many were missed in all, the clock says when it is over, or a long counter.
+        self._broken = True
+        return [self._gap(surely - self._next)]
+
+    def silent_s(self, now_s: float) -> float:
+        """Return for how long no new samples have come."""
+        return 0.0 if self._fresh_s is None else now_s - self._fresh_s
 
     def push(self, item: Item, now_s: float) -> list[Message]:
         """Take in what a board said at `now_s`; return the messages it leads to.
@@ -113,7 +131,8 @@ class Assembler:
             ok=problem is None,
             reason=problem or self._leads_off_text(),
             sample=newest,
-            time=self._utc(self.clock.host_s(newest) if self.clock is not None else now_s),
+            # Whatever a board's clock says, a sample that is here was taken.
+            time=self._utc(min(self.clock.host_s(newest), now_s) if self.clock is not None else now_s),
             drift_ppm=self.clock.drift_ppm if self.clock is not None else None,
             counts=dict(self.counts),
         )
@@ -132,7 +151,7 @@ class Assembler:
         if offered is None or block.stream != offered.stream or block.mv.shape[1] != len(offered.leads):
             return []
         out: list[Message] = []
-        if self._stretch != offered or self._began_anew(block):
+        if self._stretch != offered or self._began_anew(block, now_s):
             out += self._begin(offered, block, now_s)
         first = self._first(block, now_s)
         if first > self._next:
@@ -143,7 +162,7 @@ class Assembler:
             return out
         out.append(Samples(start=self._next, mv=fresh))
         self._next += len(fresh)
-        self._heard = self._next
+        self._heard, self._fresh_s = self._next, now_s
         clock = self._clock()
         if block.board_us is None:
             self._lateness.add(clock.lateness_s(first, len(block.mv), now_s), now_s)
@@ -158,13 +177,15 @@ class Assembler:
         self.leads_off = (False,) * len(offered.leads)
         out: list[Message] = []
         if before is None or not before.same_signal(offered):
-            self._next = 0
+            self._next = self._heard = 0
             self.stream = self._new_stream(offered, len(block.mv), now_s)
             out.append(self.stream)
         elif (missed := self._missed(block, now_s)) > 0:
             out.append(self._gap(missed))
         self._offset = self._next - (block.counter or 0)
-        self.clock = SampleClock(offered.fs_hz or MIN_HZ)
+        self._again = (0, 0)
+        slope = {} if block.board_us is not None or offered.modulo else {"most_slope": _MEASURED_SLOPE}
+        self.clock = SampleClock(offered.fs_hz or MIN_HZ, **slope)
         return out
 
     def _new_stream(self, offered: Description, n: int, now_s: float) -> Stream:
@@ -175,7 +196,7 @@ class Assembler:
             leads=offered.leads,
             start_time=self._utc(now_s - n / fs_hz),
             range_mv=offered.range_mv,
-            notes=(offered.what,),
+            notes=(offered.what, *offered.notes),
         )
 
     def _first(self, block: Block, now_s: float) -> int:
@@ -188,24 +209,41 @@ class Assembler:
             return self._next + max(missed, 0)
         ahead = (block.counter - (self._next - self._offset)) % modulo
         if modulo >= _LONG_COUNTER:
-            return self._next + ahead - (modulo if ahead >= modulo // 2 else 0)
+            return self._next + self._believed(ahead - (modulo if ahead >= modulo // 2 else 0), block, now_s)
         if broken:
             # Nothing that was sent meanwhile can still come: the clock says how often the counter went round.
             return self._next + ahead + modulo * max(round((self._missed(block, now_s) - ahead) / modulo), 0)
         ahead -= modulo if ahead > modulo - 8 else 0
         return self._next + ahead + self._lateness.samples(self._fs_hz, modulo)
 
+    def _believed(self, ahead: int, block: Block, now_s: float) -> int:
+        """Return how far ahead a block is, by its counter; by the clock if the counter says more than can be."""
+        missed = max(self._missed(block, now_s), 0)
+        if ahead <= missed * (1 + _DOUBT) + _DOUBT_S * self._fs_hz:
+            return ahead
+        self._offset += missed - ahead
+        return missed
+
     def _missed(self, block: Block, now_s: float) -> int:
         """Return how many samples the clock says are missing before a block."""
         first_s = now_s - len(block.mv) / self._fs_hz
         return round((first_s - self._clock().host_s(self._next)) * self._fs_hz)
 
-    def _began_anew(self, block: Block) -> bool:
+    def _began_anew(self, block: Block, now_s: float) -> bool:
         """Whether a board counts from the start again without having said so."""
         if block.counter is None or self._stretch is None or self._stretch.modulo != _LONG_COUNTER:
             return False
         behind = (self._next - self._offset - block.counter) % _LONG_COUNTER
-        return self._fs_hz * _BEHIND_S + len(block.mv) < behind < _LONG_COUNTER // 2
+        if not len(block.mv) <= behind < _LONG_COUNTER // 2:
+            self._again = (0, 0)
+            return False
+        if behind > self._fs_hz * _BEHIND_S + len(block.mv):
+            return True
+        follows, n = self._again
+        late = now_s - self._clock().host_s(self._next - behind + len(block.mv)) > _LATE_S
+        n = (n if block.counter == follows else 0) + len(block.mv) if late else 0
+        self._again = ((block.counter + len(block.mv)) % _LONG_COUNTER, n)
+        return n >= _AGAIN_S * self._fs_hz
 
     def _gap(self, n: int) -> Gap:
         gap = Gap(start=self._next, n=n, decided=self._next + n)

@@ -15,12 +15,15 @@ from edge.errors import SourceError
 from edge.sources.serial import ports
 from edge.sources.serial.boards import FORMATS
 from edge.sources.serial.boards.items import Block, BoardFormat, Description, Item
-from edge.sources.serial.recognition import WAIT_S, Recognised, Recogniser
-from edge.sources.serial.settings import AUTO, MAX_HZ, MIN_HZ, BoardSettings, FormatName, Sensor
+from edge.sources.serial.boards.text import Layout, Text
+from edge.sources.serial.recognition import Recognised, Recogniser
+from edge.sources.serial.settings import AUTO, FormatName, Sensor
 from firmware_bridge import codec, cyton, frames
 
-# A board that resets when its port is opened (every Arduino) may sit in its bootloader for two seconds first.
-_SILENCE_S = 5.0
+# A board that resets when its port is opened (every Arduino) may sit in its bootloader for two seconds first, and say
+# nothing while it starts.
+_SILENCE_S = 8.0
+_ASK_S = 1.0
 _STALL_S = 2.0
 _PING_EVERY_S = 1.0
 _BACKOFF_S = (0.1, 5.0)
@@ -50,9 +53,10 @@ class Dropped(msgspec.Struct, frozen=True):
 
 
 class Stalled(msgspec.Struct, frozen=True):
-    """The port is open and silent."""
+    """The port is open, and nothing that is understood has come; `sends` is whether anything has."""
 
     seconds: float
+    sends: bool
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -132,8 +136,8 @@ class Reader(threading.Thread):
         self._wanted = settings.port
         self._turn = self._n_devices = 0
         self._only: FormatName | None = None if settings.format == AUTO else settings.format
-        self._options: BoardSettings = settings
-        self._understood = False
+        self._layout: Layout | None = None
+        self._ever = self._understood = False
 
     def stop(self) -> None:
         """Close the port and end; returns once it is done."""
@@ -172,15 +176,25 @@ class Reader(threading.Thread):
         self._turn += 1
         port = ports.open_port(device, self._settings.baud)
         try:
-            errors_before = port.framing_errors() or 0
-            try:
-                board = self._recognise(port, device)
-            except SourceError as error:
-                raise self._explained(error, device, (port.framing_errors() or 0) - errors_before) from error
-            if board is not None:
-                self._listen(port, board)
+            while not self._stop_asked.is_set():
+                errors_before = port.framing_errors() or 0
+                try:
+                    board = self._recognise(port, device)
+                except SourceError as error:
+                    explained = self._explained(error, device, (port.framing_errors() or 0) - errors_before)
+                    if not self._stays:
+                        raise explained from error
+                    self._tell(Gone(explained))
+                    continue
+                if board is not None:
+                    self._listen(port, board)
         finally:
             port.close()
+
+    @property
+    def _stays(self) -> bool:
+        """Whether to go on listening to what is not understood: many a board boots again when its port is opened."""
+        return self._n_devices == 1 and (self._settings.wait or self._ever)
 
     def _explained(self, error: SourceError, device: str, framing_errors: int) -> SourceError:
         reason = error.reason
@@ -190,9 +204,9 @@ class Reader(threading.Thread):
 
     def _recognise(self, port: ports.Port, device: str) -> BoardFormat | None:
         """Return the board's format, having passed on what it said so far; None if told to stop."""
-        recogniser = Recogniser(self._only, self._options)
+        recogniser = Recogniser(self._only, self._settings, self._layout)
         opened_s = time.monotonic()
-        port.write(FORMATS[self._only or "native"](self._options).wake)
+        port.write(FORMATS[self._only or "native"](self._settings).wake)
         asked_cyton = self._only is not None
         while not self._stop_asked.is_set():
             recognised = recogniser.push(port.read_some(), now_s := time.monotonic())
@@ -200,7 +214,7 @@ class Reader(threading.Thread):
                 self._accept(recognised, device, port, now_s)
                 return recognised.format
             silent_s = now_s - opened_s if not recogniser.n_bytes else 0.0
-            if silent_s > WAIT_S / 2 and not asked_cyton:
+            if silent_s > _ASK_S and not asked_cyton:
                 # The one known board that says nothing until it is asked.
                 port.write(cyton.START)
                 asked_cyton = True
@@ -215,36 +229,39 @@ class Reader(threading.Thread):
         self._only = recognised.format.name
         if self._wanted == AUTO:
             self._wanted, self._turn = ports.pinned(device, self._lister), 0
-        measured_hz = recognised.description.fs_hz
-        if self._only == "text" and measured_hz is not None and MIN_HZ <= measured_hz <= MAX_HZ:
-            self._options = msgspec.structs.replace(self._options, rate_hz=measured_hz)
-        self._understood = True
+        self._ever = self._understood = True
         self._rate = _RateRequest(self._settings.rate_hz if self._only == "native" else None)
         self._tell(Found(device, self._only, recognised.description.what))
         self._deliver(recognised.items, port, now_s)
 
     def _listen(self, port: ports.Port, board: BoardFormat) -> None:
+        """Pass on what the board says until told to stop, or until it sends otherwise than before."""
         heard_s = asked_s = time.monotonic()
         token, bad, stalled = 0, 0, False
+        sends = False
         while not self._stop_asked.is_set():
             data = port.read_some()
             now_s = time.monotonic()
-            items = board.push(data) if data else []
+            items = board.push(data, now_s) if data else []
+            self._layout = board.layout if isinstance(board, Text) else None
             self._deliver(items, port, now_s)
+            sends = sends or bool(data)
             if board.bad != bad:
                 bad = board.bad
                 self._tell(Damaged(bad))
             silent_s = now_s - heard_s
             if any(isinstance(item, Block) for item in items):
-                heard_s, stalled = now_s, False
+                heard_s, stalled, sends = now_s, False, False
             elif silent_s > _STALL_S and not stalled:
                 stalled = True
-                self._tell(Stalled(silent_s))
+                self._tell(Stalled(silent_s, sends))
                 port.write(board.wake)
             elif silent_s > 4 * _STALL_S and self._settings.format == AUTO and data:
                 # It sends, but not what it sent before.
-                self._only, self._options = None, self._settings
-                raise SourceError(self._settings.port, f"nothing understood for {silent_s:.0f} s", "finding out anew")
+                self._only = self._layout = None
+                what = f"nothing understood for {silent_s:.0f} s"
+                self._tell(Gone(SourceError(self._settings.port, what, "finding out anew")))
+                return
             if board.name == "native" and now_s - asked_s >= _PING_EVERY_S:
                 asked_s = now_s
                 token = (token + 1) & 0xFFFFFFFF

@@ -1,22 +1,30 @@
-"""Finds out what a board sends from the first two seconds of its bytes."""
+"""Finds out what a board sends, from the first seconds in which it sends something.
+
+A board may take long to boot, and say so in words: what is no format yet is let pass, and only what came lately counts.
+"""
 
 from __future__ import annotations
+
+from collections import deque
 
 import msgspec
 
 from edge.errors import SourceError
 from edge.sources.serial.boards import FORMATS
 from edge.sources.serial.boards.items import BoardFormat, Description, Item
+from edge.sources.serial.boards.text import Layout, Text
 from edge.sources.serial.settings import BoardSettings, FormatName
 
 WAIT_S = 2.0
 """How long bytes are looked at before it is said that they are of no known format."""
+BOOT_S = 60.0
+"""How long a board may send words, or nothing after some noise, before it is said that there are no numbers."""
 
-_STANDARD_HZ = (100, 125, 128, 200, 250, 256, 300, 360, 400, 500, 512, 600, 720, 800, 1000)
-# A sketch that paces itself with delay() is a few per cent slow.
-_STANDARD_WITHIN = 0.03
+_QUIET_S = 10.0
 _MIN_GOOD = {"native": 1, "openview": 10, "cyton": 20, "text": 100}
-_MIN_SPAN_S = 1.5
+# What came longer ago, while it booted, says nothing of what it sends now.
+_LATELY_S = 4.0
+_TEXT = 0.95
 
 
 class Recognised(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,24 +54,32 @@ class Recogniser:
         The format that is expected; None tries all.
     options : BoardSettings
         What the user knows of the board.
+    layout : Layout or None
+        What was found out of a text board before it went away.
     """
 
-    def __init__(self, only: FormatName | None, options: BoardSettings) -> None:
+    def __init__(self, only: FormatName | None, options: BoardSettings, layout: Layout | None = None) -> None:
         names = [only] if only else list(FORMATS)
         self._options = options
-        self._candidates = [FORMATS[name](options) for name in names]
+        self._candidates = [
+            Text(options, layout) if name == "text" and layout is not None else FORMATS[name](options) for name in names
+        ]
         self._items: dict[str, list[Item]] = {name: [] for name in names}
+        self._tallies = {name: _Tally() for name in names}
+        self._printable = _Tally()
         self._n_bytes = 0
-        self._looked_at = 0
-        self._printable = 0
         self._began_s: float | None = None
         self._latest_s = 0.0
-        self._first_good: dict[str, tuple[float, int]] = {}
 
     @property
     def n_bytes(self) -> int:
         """Bytes seen."""
         return self._n_bytes
+
+    @property
+    def latest_s(self) -> float:
+        """When the latest bytes came; 0 before the first."""
+        return self._latest_s
 
     def push(self, data: bytes, now_s: float) -> Recognised | None:
         """Take bytes in that were there at `now_s`; return the format once it is known.
@@ -71,24 +87,37 @@ class Recogniser:
         Raises
         ------
         SourceError
-            If after `WAIT_S` of bytes none of the formats understands them; says what they look like.
+            If none of the formats understands them, after `WAIT_S` of bytes or `BOOT_S` of words: says what they look
+            like. If the format is clear, but not which board it is, or if there is no ECG in what it sends.
         """
-        if data and self._began_s is None:
-            self._began_s = now_s
-        self._latest_s = now_s
-        self._n_bytes += len(data)
-        looked = data[:4096]
-        self._looked_at += len(looked)
-        self._printable += sum(9 <= byte <= 13 or 32 <= byte < 127 for byte in looked)
+        if data:
+            self._began_s = now_s if self._began_s is None else self._began_s
+            self._latest_s = now_s
+            self._n_bytes += len(data)
+            looked = data[:4096]
+            printable = sum(9 <= byte <= 13 or 32 <= byte < 127 for byte in looked)
+            self._printable.add(printable, len(looked) - printable, now_s)
         for candidate in self._candidates:
-            self._items[candidate.name] += candidate.push(data)
-            if data and candidate.good:
-                self._first_good.setdefault(candidate.name, (now_s, candidate.good))
+            before = candidate.good, candidate.bad
+            try:
+                self._items[candidate.name] += candidate.push(data, now_s)
+            except SourceError:
+                # Words with a number here and there are no board that sends no ECG.
+                self._tallies[candidate.name].add(candidate.good - before[0], candidate.bad - before[1], now_s)
+                if candidate.name == "text" and not self._clear(candidate):
+                    continue
+                raise
+            self._tallies[candidate.name].add(candidate.good - before[0], candidate.bad - before[1], now_s)
             if recognised := self._accept(candidate):
                 return recognised
-        if self._began_s is not None and now_s - self._began_s > WAIT_S:
+        if self._began_s is not None and now_s - self._began_s > self._patience_s(now_s):
             raise SourceError("board", self.verdict(), "check --baud and --format")
         return None
+
+    def _patience_s(self, now_s: float) -> float:
+        if self._printable.share > _TEXT:
+            return BOOT_S
+        return WAIT_S if now_s - self._latest_s < 1.0 else _QUIET_S
 
     def verdict(self) -> str:
         """Say what the bytes look like, for people."""
@@ -97,33 +126,47 @@ class Recogniser:
         seen = [f"{c.name} {c.good} good, {c.bad} bad" for c in self._candidates if c.good]
         if seen:
             return f"{self._n_bytes:,} bytes of no clear format ({'; '.join(seen)})"
-        share = self._printable / max(self._looked_at, 1)
-        kind = "text without numbers" if share > 0.95 else "the line speed is probably wrong"
+        share = self._printable.share
+        kind = "text without numbers" if share > _TEXT else "the line speed is probably wrong"
         return f"{self._n_bytes:,} bytes of no known format, {share:.0%} of them text: {kind}"
+
+    def _clear(self, candidate: BoardFormat) -> bool:
+        tally = self._tallies[candidate.name]
+        # Noise before the first good frame does not speak against a format whose frames carry a CRC.
+        clear = candidate.name == "native" or tally.bad <= 0.2 * tally.good
+        return tally.good >= _MIN_GOOD[candidate.name] and clear
 
     def _accept(self, candidate: BoardFormat) -> Recognised | None:
         items = self._items[candidate.name]
-        description = next((item for item in items if isinstance(item, Description)), None)
-        if description is None:
+        described = [item for item in items if isinstance(item, Description)]
+        if not described or not self._clear(candidate):
             return None
-        # Noise before the first good frame does not speak against a format whose frames carry a CRC.
-        clear = candidate.name == "native" or candidate.bad <= 0.2 * candidate.good
-        if candidate.good < _MIN_GOOD[candidate.name] or not clear:
-            return None
-        if description.fs_hz is None:
-            fs_hz = self._measured_hz(candidate)
-            if fs_hz is None:
-                return None
-            with_rate = msgspec.structs.replace(description, fs_hz=fs_hz)
-            items[items.index(description)] = description = with_rate
-        return Recognised(format=candidate, items=items, description=description)
+        description = described[-1]
+        if description.question is not None:
+            raise SourceError(candidate.name, description.question, "say it with --board, or sensor.board")
+        return Recognised(format=candidate, items=items, description=description) if description.fs_hz else None
 
-    def _measured_hz(self, candidate: BoardFormat) -> float | None:
-        """Return the rate at which samples came, or the standard one it is about."""
-        first_s, already = self._first_good[candidate.name]
-        span_s = self._latest_s - first_s
-        if span_s < _MIN_SPAN_S:
-            return None
-        measured = (candidate.good - already) / span_s
-        nearest = min(_STANDARD_HZ, key=lambda hz: abs(hz - measured))
-        return float(nearest if abs(nearest - measured) <= _STANDARD_WITHIN * nearest else max(round(measured), 1))
+
+class _Tally:
+    """How much was good and bad of what came lately."""
+
+    def __init__(self) -> None:
+        self._parts: deque[tuple[float, int, int]] = deque()
+        self.good = self.bad = 0
+
+    @property
+    def share(self) -> float:
+        """How much of it is good."""
+        return self.good / max(self.good + self.bad, 1)
+
+    def add(self, good: int, bad: int, now_s: float) -> None:
+        """Count, and forget what came long ago."""
+        if not good and not bad:
+            return
+        self._parts.append((now_s, good, bad))
+        self.good += good
+        self.bad += bad
+        while self._parts[0][0] < now_s - _LATELY_S:
+            _, good, bad = self._parts.popleft()
+            self.good -= good
+            self.bad -= bad

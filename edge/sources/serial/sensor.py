@@ -11,7 +11,7 @@ import numpy as np
 from edge.messages import Samples
 from edge.sources import SourceMessage
 from edge.sources.serial import ports
-from edge.sources.serial.assembly import Assembler
+from edge.sources.serial.assembly import SILENT_S, Assembler
 from edge.sources.serial.reader import Damaged, Dropped, Found, Gone, Mailbox, News, Reader, Sent, Stalled
 from edge.sources.serial.settings import Sensor
 
@@ -55,7 +55,12 @@ class SerialSensor:
         said_s = time.monotonic()
         try:
             while not stop.is_set():
+                asked_s = time.monotonic()
                 yield from _joined(self._take(0.1))
+                # All that had come until it was asked for has been taken in.
+                if self._problem is None and self._assembler.silent_s(asked_s) > SILENT_S:
+                    self._problem = f"{self._settings.port}: no new samples for {SILENT_S:.0f} s, although it sends"
+                    yield self._assembler.state(asked_s, self._problem)
                 now_s = time.monotonic()
                 if self._problem is not None:
                     yield from self._assembler.absent(now_s)  # type: ignore[misc]  # gaps
@@ -80,7 +85,8 @@ class SerialSensor:
             case Gone():
                 yield from self._gone(news, now_s)
             case Stalled():
-                self._problem = f"{self._settings.port}: nothing has come for {news.seconds:.0f} s"
+                what = "nothing of what comes was understood" if news.sends else "nothing has come"
+                self._problem = f"{self._settings.port}: {what} for {news.seconds:.0f} s"
                 yield assembler.state(now_s, self._problem)
             case Dropped():
                 assembler.dropped(news.n)

@@ -7,12 +7,14 @@ from typing import Literal
 import msgspec
 
 FormatName = Literal["native", "text", "openview", "cyton"]
+BoardName = Literal["ads1292r", "ads1293", "max30001", "max30102", "healthypi4", "healthypi5"]
 Unit = Literal["auto", "adc", "uv", "mv"]
 
 AUTO: Literal["auto"] = "auto"
 BAUD = 115200
 MIN_HZ, MAX_HZ = 100.0, 1000.0
 """Rates the stages can serve."""
+MAX_COLUMNS = 32
 
 
 class BoardSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -23,7 +25,11 @@ class BoardSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     rate_hz : float or None
         Sampling rate; measured where the board does not say it, asked for where the board can change it.
     leads : tuple of str or None
-        Names of the leads, in column order.
+        Names of the leads, in column order; of a board that names its columns, which of them are leads.
+    columns : tuple of int or str, or None
+        Columns of a text board that are leads, by number from 1 or by name; None leaves out what is no ECG.
+    board : BoardName or None
+        Which board it is, where several send packets that look alike.
     unit : Unit
         What the numbers of a text board are.
     uv_per_lsb : float or None
@@ -36,6 +42,8 @@ class BoardSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     rate_hz: float | None = None
     leads: tuple[str, ...] | None = None
+    columns: tuple[int | str, ...] | None = None
+    board: BoardName | None = None
     unit: Unit = "auto"
     uv_per_lsb: float | None = None
     zero: float | None = None
@@ -50,6 +58,10 @@ class BoardSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             raise ValueError("channels takes numbers from 1 to 8")
         if self.leads is not None and (not all(self.leads) or len(set(self.leads)) < len(self.leads)):
             raise ValueError("leads takes different names")
+        if self.columns is not None and (not self.columns or len(set(self.columns)) < len(self.columns)):
+            raise ValueError("columns takes different numbers from 1, or names")
+        if any(isinstance(column, int) and not 1 <= column <= MAX_COLUMNS for column in self.columns or ()):
+            raise ValueError(f"columns takes numbers from 1 to {MAX_COLUMNS}, or names")
 
 
 class Sensor(BoardSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):

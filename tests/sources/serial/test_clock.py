@@ -49,9 +49,12 @@ def test_board_time_wraps_within_the_hour() -> None:
     assert worst < 0.020
 
 
-def test_a_ceramic_resonator_is_measured() -> None:
-    clock, _ = simulate(5_000.0, board_time=True, pings=True, seconds=300)
-    assert clock.drift_ppm == pytest.approx(5_000, abs=60)
+@pytest.mark.parametrize("ppm", [-5_000.0, -1_900.0, 1_900.0, 5_000.0])
+def test_a_ceramic_resonator_is_followed_and_what_no_clock_has_is_not_told_as_drift(ppm: float) -> None:
+    clock, worst = simulate(ppm, board_time=True, pings=True, seconds=300)
+    # Until the rate is known, ten seconds ahead are looked at with the one that was said.
+    assert worst < 0.15
+    assert clock.drift_ppm == (None if abs(ppm) > 2000 else pytest.approx(ppm, abs=60))
 
 
 def test_drift_is_not_told_before_it_is_known() -> None:

@@ -29,7 +29,7 @@ class Cyton:
         """Bytes that were no packet, in packets."""
         return self._decoder.skipped // cyton.PACKET_BYTES
 
-    def push(self, data: bytes) -> list[Item]:
+    def push(self, data: bytes, now_s: float | None = None) -> list[Item]:  # noqa: ARG002  # the protocol's
         """Take bytes in; return what they lead to."""
         packets = self._decoder.push(data)
         if not packets:

@@ -30,6 +30,12 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
         Board and format in words.
     modulo : int or None
         What the counter of blocks counts up to; None if there is no counter.
+    notes : tuple of str
+        What a user should know besides: what is left out, what was guessed.
+    lead_off_detection : bool
+        Whether the board says when an electrode is off.
+    question : str or None
+        What only the user can say before this may be believed.
     """
 
     stream: int
@@ -39,6 +45,9 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     range_mv: tuple[tuple[float, float], ...] | None
     what: str
     modulo: int | None
+    notes: tuple[str, ...] = ()
+    lead_off_detection: bool = False
+    question: str | None = None
 
     def same_signal(self, other: Description) -> bool:
         """Whether samples of both may stand in one stream: the same board, and it samples as before."""
@@ -108,5 +117,5 @@ class BoardFormat(Protocol):
     @property
     def bad(self) -> int: ...  # noqa: D102
 
-    def push(self, data: bytes) -> list[Item]:
-        """Take bytes in; return what they lead to."""
+    def push(self, data: bytes, now_s: float | None = None) -> list[Item]:
+        """Take bytes in that were there at `now_s`; return what they lead to."""

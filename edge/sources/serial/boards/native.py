@@ -37,7 +37,7 @@ class Native:
         """Stretches that were no frame."""
         return self._decoder.stats.bad
 
-    def push(self, data: bytes) -> list[Item]:
+    def push(self, data: bytes, now_s: float | None = None) -> list[Item]:  # noqa: ARG002  # the protocol's
         """Take bytes in; return what they lead to."""
         out: list[Item] = []
         for frame in self._decoder.push(data):

@@ -27,7 +27,7 @@ class OpenView:
         """Bytes that were no packet, in packets."""
         return self._decoder.skipped // 15
 
-    def push(self, data: bytes) -> list[Item]:
+    def push(self, data: bytes, now_s: float | None = None) -> list[Item]:  # noqa: ARG002  # the protocol's
         """Take bytes in; return what they lead to."""
         out: list[Item] = []
         for packet in self._decoder.push(data):
