@@ -1,0 +1,1 @@
+"""ECG paper as pictures: a renderer that knows the true signal, and the classifier of whole pages."""
