@@ -10,7 +10,7 @@ BIN = $(VENV)/bin
 INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint bench accuracy ablation seeds mistakes same-labels train durability soak audit smoke-arm64 schemas constraints clean
+.PHONY: demo test lint bench paper accuracy ablation seeds mistakes same-labels train durability soak audit smoke-arm64 schemas constraints clean
 
 demo: $(VENV)/.demo
 	$(BIN)/ecg-edge demo
@@ -30,6 +30,10 @@ bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.pipeline
 	$(BIN)/python -m benchmarks.serial
 	$(BIN)/python -m benchmarks.live
+
+# What is read of rendered paper, ours and another's, and of real pages; an hour. Or: python -m benchmarks.paper --quick
+paper: $(VENV)/.bench
+	$(BIN)/python -m benchmarks.paper
 
 accuracy: $(VENV)/.test
 	$(BIN)/python -m benchmarks.accuracy
