@@ -31,10 +31,10 @@ FULL, FEW = 60, 12
 PROTOCOL = (
     "dB is 10·log10(Σs²/Σ(s−ŝ)²) of each lead, offset removed by the median, the mean over a picture's leads, then "
     "over pictures; *aligned* after the best shift of at most 0.2 s per lead, *10th pct.* and *of ratios* (dB of the "
-    "mean of linear ratios) likewise. Refusals, failures and lost leads (less than half of it read, or not under its name) "
-    "are counted apart and are in no mean. R peaks and heart rate: this pipeline's detector on the longest lead as "
-    "read, against the same on the record. Times are medians. A third of the pictures are strips of mitdb's DS2, the "
-    "others pages of ptbxl."
+    "mean of linear ratios) likewise. Refusals, failures and lost leads (less than half of it read, or not under its "
+    "name) are counted apart and are in no mean. R peaks and heart rate: this pipeline's detector on the longest lead "
+    "as read, against the same on the record. Times are medians. A third of the pictures are strips of mitdb's DS2, "
+    "the others pages of ptbxl."
 )
 
 BATCH = 20
