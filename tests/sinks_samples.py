@@ -8,26 +8,21 @@ import numpy as np
 
 from edge.contract.payloads import ModelInfo
 from edge.messages import Alert, Episode, Evidence, LabelledBeat, Message, Stream, Strip, Vitals
+from edge.sinks import Sink
 
 START = datetime(2026, 3, 1, 8, 0, tzinfo=timezone(timedelta(hours=1)))
 MODEL = ModelInfo(name="cnn", sha256="ab" * 32)
 STREAM = Stream(name="208", fs_hz=360.0, leads=("MLII", "V1"), start_time=START)
 
 
-class Keeping:
+class Keeping(Sink):
     """A sink that keeps what it is given."""
-
-    where = ""
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
 
-    def open(self, stream: Stream) -> None: ...
-
     def write(self, message: Message) -> None:
         self.messages.append(message)
-
-    def close(self, reason: str) -> None: ...
 
 
 def an_alert(**changes: object) -> Alert:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.config import Config, address, load
+from edge.config import Config, load
 from edge.errors import ConfigError
+from edge.sinks.mqtt.settings import address
 
 
 def loaded(tmp_path: Path, text: str) -> Config:

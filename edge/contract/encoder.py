@@ -44,6 +44,15 @@ def link(state: messages.SourceState) -> Link:
     return Link(connected=state.ok, drift_ppm=drift_ppm, **counted)
 
 
+def without_strip(payload: bytes) -> bytes | None:
+    """Return an alert's JSON without its strip, which is nearly all of it; None if it has none."""
+    try:
+        alert = msgspec.json.decode(payload, type=Alert)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return None if alert.strip is None else encode(msgspec.structs.replace(alert, strip=None))
+
+
 class Encoder:
     """Turns the events of one stream into payloads.
 

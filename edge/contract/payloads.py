@@ -63,6 +63,7 @@ class Link(Payload, frozen=True, kw_only=True):
 class OutboxInfo(Payload, frozen=True, kw_only=True):
     """What keeps the alerts until the broker has them: how many `pending`, how many `lost` since it was made.
 
+    `aside` counts those that were set aside, because they are damaged or because the broker does not take them.
     `durable` is false while they are kept in memory only; `reason` says why, what was wrong with the file, or that the
     broker does not take them.
     """
@@ -71,6 +72,7 @@ class OutboxInfo(Payload, frozen=True, kw_only=True):
     lost: Count
     durable: bool
     reason: str | None
+    aside: Count = 0
 
 
 class Status(Payload, frozen=True, kw_only=True):

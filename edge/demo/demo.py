@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from paho.mqtt.enums import CallbackAPIVersion
 from rich.console import Console
 
-from edge.config import Config, Device, Mqtt
+from edge.config import Config, Device
+from edge.contract.topics import BASE
 from edge.demo.broker import embedded_broker
 from edge.demo.dashboard import Dashboard
 from edge.errors import EcgEdgeError, SourceError
@@ -28,8 +29,9 @@ from edge.service.replay import EXIT_FAILED, EXIT_INTERRUPTED, Replay, stop_on_s
 from edge.service.summary import Latency, Summary
 from edge.service.table import counts, fields
 from edge.service.wiring import Options, model_info, mqtt_sink
-from edge.sinks.mqtt.client import Publication, Publisher
-from edge.sinks.mqtt.sink import BASE
+from edge.sinks.mqtt.publication import Publication, Publisher
+from edge.sinks.mqtt.settings import Mqtt
+from edge.sinks.outbox.outbox import Entry
 
 _DEVICE = "demo"
 _REDRAW_S = 0.1
@@ -83,6 +85,10 @@ class _Stopwatch:
         return self._publisher.trouble
 
     @property
+    def undelivered(self) -> str | None:
+        return self._publisher.undelivered
+
+    @property
     def where(self) -> str:
         return self._publisher.where
 
@@ -93,8 +99,14 @@ class _Stopwatch:
         self._sent[publication.topic, publication.payload] = time.perf_counter()
         self._publisher.publish(publication)
 
-    def close(self) -> None:
-        self._publisher.close()
+    def deliver(self, entry: Entry) -> None:
+        self._sent[entry.topic, entry.payload] = time.perf_counter()
+        self._publisher.deliver(entry)
+
+    def close(self, farewell: Publication | None = None) -> None:
+        if farewell is not None:
+            self._sent[farewell.topic, farewell.payload] = time.perf_counter()
+        self._publisher.close(farewell)
 
     def arrived(self, topic: str, payload: bytes, at: float) -> None:
         if (sent := self._sent.pop((topic, payload), None)) is not None:
@@ -133,7 +145,6 @@ def run(speed: float, model_name: str) -> int:
     """Run the demo; return the command's exit code."""
     console = Console(highlight=False)
     source = ToyEcg()
-    errors: list[EcgEdgeError | str] = []
     with BeatModel.load(model_name) as model, embedded_broker() as url, stop_on_signal() as stop:
         watch: list[_Stopwatch] = []
 
@@ -143,7 +154,7 @@ def run(speed: float, model_name: str) -> int:
 
         settings = Config(device=Device(id=_DEVICE), mqtt=Mqtt(url=url, version="3.1.1", waveform=True))
         sink = mqtt_sink(settings, model_info(model), wrap=watched)
-        replay = Replay(Options(config=settings, speed=speed), model, [sink], report=errors.append, stop=stop)
+        replay = Replay(Options(config=settings, speed=speed), model, [sink], report=lambda _: None, stop=stop)
         console.print(f"MIT-BIH record 208, five minutes at {speed:g} × real time, over {url}\n")
         with _subscribed(url) as received, Dashboard(console) as dashboard, ThreadPoolExecutor(1) as executor:
             future = executor.submit(replay.run, source)
@@ -151,9 +162,9 @@ def run(speed: float, model_name: str) -> int:
             summary = future.result()
         interrupted = stop.is_set()
     _conclude(console, summary, watch[0].delays_ms, dashboard.alert_phases)
-    for error in errors:
+    for error in summary.errors:
         console.print(f"ecg-edge: {error}", style="red")
-    return EXIT_INTERRUPTED if interrupted else EXIT_FAILED if errors else 0
+    return EXIT_INTERRUPTED if interrupted else EXIT_FAILED if summary.errors else 0
 
 
 def _show(received: SimpleQueue[Received], dashboard: Dashboard, watch: _Stopwatch, replay: Future[Summary]) -> None:

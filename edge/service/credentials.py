@@ -6,8 +6,8 @@ import os
 import stat
 from pathlib import Path
 
-from edge import config
 from edge.errors import ConfigError
+from edge.sinks.mqtt.settings import Mqtt
 
 PASSWORD = "mqtt-password"  # noqa: S105  # the name of a credential, not one
 """Name of the systemd credential that is taken where `mqtt.password_file` is not set."""
@@ -29,7 +29,7 @@ def _credential(name: str) -> Path | None:
     return path if path is not None and path.is_file() else None
 
 
-def password_path(mqtt: config.Mqtt) -> Path | None:
+def password_path(mqtt: Mqtt) -> Path | None:
     """Return the file that holds the password; None if there is none."""
     if mqtt.password_file is not None:
         return located(mqtt.password_file)
@@ -37,7 +37,7 @@ def password_path(mqtt: config.Mqtt) -> Path | None:
     return _credential(PASSWORD)
 
 
-def password(mqtt: config.Mqtt) -> str | None:
+def password(mqtt: Mqtt) -> str | None:
     """Return the password.
 
     Raises
@@ -71,7 +71,7 @@ def certificate(key: str, name: str | None) -> Path | None:
     return path
 
 
-def exposed(mqtt: config.Mqtt) -> list[str]:
+def exposed(mqtt: Mqtt) -> list[str]:
     """Return a line for each secret that everybody on this machine can read."""
     named = (("mqtt.password_file", password_path(mqtt)), ("mqtt.key_file", mqtt.key_file and located(mqtt.key_file)))
     return [

@@ -21,6 +21,7 @@ from edge.service.progress import ProgressLine
 from edge.service.session import Session
 from edge.service.summary import Summary, Tally
 from edge.service.table import table
+from edge.service.terminal import shown
 from edge.service.wiring import Options, sinks
 from edge.sinks import Sink
 from edge.sinks.fanout import Fanout
@@ -66,7 +67,7 @@ class Replay:
     ) -> None:
         self._options = options
         self._model = model
-        self._sinks = Fanout(sinks, report)
+        self._sinks = Fanout(sinks)
         self._report = report
         self._progress = progress
         self._stop = stop or threading.Event()
@@ -138,15 +139,12 @@ def replay_records(names: Sequence[str], data: Path | None, options: Options, *,
         The command's exit code.
     """
     progress = ProgressLine(sys.stderr)
-
-    def report(error: EcgEdgeError | str) -> None:
-        progress.clear()
-        print(f"ecg-edge: {error}", file=sys.stderr, flush=True)
+    report = shown(progress.clear)
 
     summaries: list[Summary] = []
     with BeatModel.load(options.config.model.name) as model, stop_on_signal() as stop:
         console = None if as_json else sys.stdout
-        outputs = sinks(options, model, console=console, before_line=progress.clear, report=report)
+        outputs = sinks(options, model, console=console, before_line=progress.clear)
         replay = Replay(options, model, outputs, report=report, progress=progress, stop=stop)
         for name in names:
             summaries.append(_replay_one(replay, name, data, report))

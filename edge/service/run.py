@@ -25,6 +25,7 @@ from edge.service.session import Session
 from edge.service.signals import SignalRequests, listening
 from edge.service.summary import Summary
 from edge.service.table import table
+from edge.service.terminal import shown
 from edge.service.wiring import Options, sinks
 from edge.sinks import Sink
 from edge.sinks.fanout import Fanout
@@ -78,7 +79,7 @@ class LiveRun:
     ) -> None:
         self._settings = options.config
         self._model = model
-        self._sinks = Fanout(sinks, report)
+        self._sinks = Fanout(sinks)
         self._report = report
         self._progress = progress
         self._notifier = notifier or Notifier()
@@ -217,15 +218,12 @@ def run(options: Options, *, as_json: bool = False, read: Callable[[], Config] |
         The command's exit code: 0 after Ctrl-C or SIGTERM, which is how a watch ends.
     """
     progress = ProgressLine(sys.stderr)
-
-    def report(error: EcgEdgeError | str) -> None:
-        progress.clear()
-        print(f"ecg-edge: {error}", file=sys.stderr, flush=True)
+    report = shown(progress.clear)
 
     chosen, problem = load_model(options.config.model.name)
-    with chosen as model, listening(report) as asked:
+    with chosen as model, listening() as asked:
         console = None if as_json else sys.stdout
-        outputs = sinks(options, model, console=console, before_line=progress.clear, live=True, report=report)
+        outputs = sinks(options, model, console=console, before_line=progress.clear, live=True)
         live = LiveRun(
             options,
             model,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+_log = logging.getLogger(__name__)
 
 STOP_WITHIN_S = 5.0
 """So soon after SIGTERM the process has ended, whatever a broker or a board does."""
@@ -43,23 +46,18 @@ class SignalRequests:
 
 
 @contextmanager
-def listening(report: Callable[[str], None]) -> Iterator[SignalRequests]:
+def listening() -> Iterator[SignalRequests]:
     """Turn signals into words; a second SIGTERM or Ctrl-C kills.
 
     Whoever sends SIGTERM (a service manager, a shutdown) does not wait: what has not ended by itself `STOP_WITHIN_S`
     later is cut short. What was written to files by then stays.
-
-    Parameters
-    ----------
-    report : callable
-        Told before it is cut short.
     """
     asked = SignalRequests()
     over = threading.Event()
 
     def cut_short() -> None:
         if not over.wait(_DEADLINE_S):
-            report(f"not everything could be finished within {STOP_WITHIN_S:g} s")
+            _log.warning("not everything could be finished within %g s", STOP_WITHIN_S)
             os._exit(EXIT_CUT_SHORT)
 
     def ask(number: int, _frame: FrameType | None) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import msgspec
+import platformdirs
 
 from edge import __version__, config
 from edge.config import Config
@@ -19,13 +21,18 @@ from edge.service import credentials
 from edge.sinks import Sink
 from edge.sinks.console import Console
 from edge.sinks.jsonl import JsonLines
+from edge.sinks.mqtt.settings import Mqtt, address
 from edge.sinks.wfdb_annotations import WfdbAnnotations
 from edge.sources.playback import MAX
 
 if TYPE_CHECKING:
-    from edge.sinks.mqtt.client import Broker, Publisher
+    from edge.sinks.mqtt.broker import Broker
+    from edge.sinks.mqtt.publication import Publisher
     from edge.sinks.outbox.outbox import Outbox
     from edge.sinks.recorder.sink import Recorder
+
+
+_log = logging.getLogger(__name__)
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +98,7 @@ def model_info(model: BeatModel) -> ModelInfo:
     return ModelInfo(name=model.name, sha256=model.sha256)
 
 
-def broker(mqtt: config.Mqtt) -> Broker:
+def broker(mqtt: Mqtt) -> Broker:
     """Return the broker that is configured, with its password.
 
     Raises
@@ -99,11 +106,11 @@ def broker(mqtt: config.Mqtt) -> Broker:
     ConfigError
         If there is none, or its password file or certificates are not there.
     """
-    from edge.sinks.mqtt.client import Broker  # noqa: PLC0415  (paho takes 0.1 s to import)
+    from edge.sinks.mqtt.broker import Broker  # noqa: PLC0415  (paho takes 0.1 s to import)
 
     if mqtt.url is None:
         raise ConfigError("mqtt.url", "is not set")
-    host, port, tls = config.address(mqtt.url)
+    host, port, tls = address(mqtt.url)
     return Broker(
         host=host,
         port=port,
@@ -124,7 +131,6 @@ def sinks(
     console: TextIO | None = None,
     before_line: Callable[[], None] | None = None,
     live: bool = False,
-    report: Callable[[str], None] | None = None,
 ) -> list[Sink]:
     """Return the sinks a run writes to.
 
@@ -140,8 +146,6 @@ def sinks(
         Called before each line shown, to clear the way.
     live : bool
         Whether this is a watch without an end: alerts are then always kept until the broker has them.
-    report : callable, optional
-        Told of a broker that is lost, and that is there again, and of secrets that are none.
     """
     device, info = options.config.device.id, model_info(model)
     out: list[Sink] = []
@@ -157,11 +161,10 @@ def sinks(
         out.append(Console(console, before_line))
     if options.config.mqtt.url is not None:
         for line in credentials.exposed(options.config.mqtt):
-            if report is not None:
-                report(line)
+            _log.warning("%s", line)
         if live or options.config.outbox.path is not None:
             rotate = log.rotate if log is not None else None
-            out.append(durable_mqtt_sink(options.config, info, live=live, report=report, rotate=rotate))
+            out.append(durable_mqtt_sink(options.config, info, live=live, rotate=rotate))
         else:
             out.append(mqtt_sink(options.config, info))
     return out
@@ -180,11 +183,11 @@ def mqtt_sink(settings: Config, model: ModelInfo, *, wrap: Callable[[Publisher],
         Put around the connection, to watch it.
     """
     # paho takes 0.1 s to import, which a run without a broker need not wait for.
-    from edge.sinks.mqtt.client import MqttPublisher  # noqa: PLC0415
+    from edge.sinks.mqtt.link import MqttLink  # noqa: PLC0415
     from edge.sinks.mqtt.sink import MqttSink  # noqa: PLC0415
 
     device = settings.device.id
-    publisher: Publisher = MqttPublisher(broker(settings.mqtt), device)
+    publisher: Publisher = MqttLink(broker(settings.mqtt), device)
     return MqttSink(
         wrap(publisher) if wrap else publisher,
         device=device,
@@ -200,7 +203,6 @@ def durable_mqtt_sink(
     model: ModelInfo,
     *,
     live: bool,
-    report: Callable[[str], None] | None = None,
     rotate: Callable[[], str] | None = None,
 ) -> Sink:
     """Return the sink that publishes to the configured broker whenever that is there, alerts by way of an outbox.
@@ -213,8 +215,6 @@ def durable_mqtt_sink(
         The model that classifies the beats.
     live : bool
         Whether what is not delivered at the end waits for the next start, instead of being waited for.
-    report : callable, optional
-        Told of a broker that is lost, and that is there again.
     rotate : callable, optional
         Begins a new log of alerts, for whoever commands it.
     """
@@ -231,7 +231,6 @@ def durable_mqtt_sink(
         device,
         box,
         patient=not live,
-        report=report,
         commands=inbox.put if live else None,
         announcements=announcements(device, __version__) if live and settings.mqtt.home_assistant else (),
     )
@@ -277,5 +276,4 @@ def state_directory() -> Path:
     """Return where what must survive a restart is kept: the service's own folder, or the user's."""
     if given := os.environ.get("STATE_DIRECTORY"):
         return Path(given.split(":")[0])
-    root = os.environ.get("XDG_STATE_HOME")
-    return (Path(root) if root else Path.home() / ".local" / "state") / "ecg-edge"
+    return platformdirs.user_state_path("ecg-edge")

@@ -6,20 +6,29 @@ closed with the reason why the stream ended. `edge.sinks.fanout` gives one strea
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
-
 from edge.messages import Message, Stream
 
 
-class Sink(Protocol):
-    """One destination of results.
+class Sink:
+    """One destination of results; what a kind of sink does not need to do is done here, by doing nothing.
 
-    Any method may raise `SinkError`; the sink is then given nothing more of this stream, unless it can `resume`.
+    Any method may raise `SinkError`; the sink is then given nothing more of this stream until it can `resume`.
     """
 
     @property
     def where(self) -> str:
         """File or broker of this stream's results, for people; empty if there is none."""
+        return ""
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong just now with a sink that goes on by itself."""
+        return None
+
+    @property
+    def undelivered(self) -> str | None:
+        """What has not arrived although the sink was closed without an error, and what becomes of it."""
+        return None
 
     def open(self, stream: Stream) -> None:
         """Get ready for a stream."""
@@ -30,19 +39,9 @@ class Sink(Protocol):
     def close(self, reason: str) -> None:
         """Complete what was written; `reason` says why the stream ended."""
 
-
-@runtime_checkable
-class Patient(Protocol):
-    """A sink that goes on by itself when something is wrong, and can say what."""
-
-    @property
-    def trouble(self) -> str | None:
-        """What is wrong just now."""
-
-
-@runtime_checkable
-class Herald(Protocol):
-    """A sink that can also say why there is no stream yet."""
-
     def announce(self, reason: str, *, final: bool) -> None:
-        """Say why; `final` if there will be none. May raise `SinkError`."""
+        """Say why there is no stream yet; `final` if there will be none."""
+
+    def resume(self) -> bool:
+        """Go on with the stream after a failure; return whether that can be."""
+        return False

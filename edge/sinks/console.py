@@ -10,6 +10,7 @@ from msgspec import UnsetType
 
 from edge.kinds import title
 from edge.messages import Alert, Evidence, Message, Priority, Stream
+from edge.sinks import Sink
 
 _COLOURS: dict[Priority, str] = {"high": "\033[1;31m", "medium": "\033[33m", "low": "\033[36m"}
 _UNITS = {"_per_min": "/min", "_percent": " %", "_ms": " ms", "_s": " s"}
@@ -40,7 +41,7 @@ def _number(key: str, value: Any) -> str:
     return f"{key.replace('_', ' ')} {text}"
 
 
-class Console:
+class Console(Sink):
     """Sink that writes a line for each phase of an alert.
 
     Parameters
@@ -56,11 +57,6 @@ class Console:
         self._before_line = before_line
         self._colour = out.isatty()
 
-    @property
-    def where(self) -> str:
-        """Nothing that lasts."""
-        return ""
-
     def open(self, stream: Stream) -> None:
         """Note the rate."""
         self._fs_hz = stream.fs_hz
@@ -73,9 +69,6 @@ class Console:
                 self._before_line()
             self._out.write(self._line(message) + "\n")
             self._out.flush()
-
-    def close(self, reason: str) -> None:
-        """Everything is written already."""
 
     def _line(self, alert: Alert) -> str:
         priority = f"{alert.priority:<6}"

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
-from typing import Protocol, runtime_checkable
 
 import msgspec
 
 from edge.errors import SinkError
 from edge.messages import Gap, Message, Samples, SourceState, Stream
-from edge.sinks import Herald, Patient, Sink
+from edge.sinks import Sink
+
+_log = logging.getLogger(__name__)
 
 # A sink that failed is tried again after so many seconds of the stream, then after twice as many, and so on.
 _FIRST_WAIT_S = 10.0
 _LONGEST_WAIT_S = 600.0
-
-
-@runtime_checkable
-class Resumable(Protocol):
-    """A sink that may be able to go on after it failed."""
-
-    def resume(self) -> None:
-        """Go on with the stream. May raise `SinkError`; it is then tried again later."""
 
 
 class _Broken(msgspec.Struct, frozen=True):
@@ -34,14 +28,12 @@ class _Broken(msgspec.Struct, frozen=True):
 
 
 class Fanout:
-    """Several sinks as one.
+    """Several sinks as one. Each failure is logged as it happens, each different one once, and each recovery.
 
     Parameters
     ----------
     sinks : sequence of Sink
         Where everything goes.
-    report : callable
-        Told of each failure as it happens, each different one once, and of each sink that works again.
 
     Attributes
     ----------
@@ -51,9 +43,8 @@ class Fanout:
         Where all results of the last stream are.
     """
 
-    def __init__(self, sinks: Sequence[Sink], report: Callable[[SinkError | str], None]) -> None:
+    def __init__(self, sinks: Sequence[Sink]) -> None:
         self._sinks = tuple(sinks)
-        self._report = report
         self._open: list[Sink] = []
         self._broken: dict[int, _Broken] = {}
         self._incomplete: set[int] = set()
@@ -71,8 +62,12 @@ class Fanout:
     @property
     def troubles(self) -> tuple[str, ...]:
         """What is wrong with sinks that go on nevertheless."""
-        said = (sink.trouble for sink in self._sinks if isinstance(sink, Patient))
-        return tuple(trouble for trouble in said if trouble is not None)
+        return tuple(trouble for sink in self._sinks if (trouble := sink.trouble) is not None)
+
+    @property
+    def undelivered(self) -> tuple[str, ...]:
+        """What of the last stream has not arrived, though nothing failed."""
+        return tuple(left for sink in self._sinks if (left := sink.undelivered) is not None)
 
     def open(self, stream: Stream) -> None:
         """Open every sink; one that cannot be opened is left out, for a while at least."""
@@ -83,9 +78,9 @@ class Fanout:
         self._each(lambda sink: sink.open(stream))
 
     def announce(self, reason: str, *, final: bool = False) -> None:
-        """Say why no stream is open, to those sinks that can."""
-        self._open = [sink for sink in self._sinks if isinstance(sink, Herald)]
-        self._each(lambda sink: sink.announce(reason, final=final) if isinstance(sink, Herald) else None)
+        """Say why no stream is open, wherever that can be said."""
+        self._open = list(self._sinks)
+        self._each(lambda sink: sink.announce(reason, final=final))
         self._open = []
 
     def write(self, message: Message) -> None:
@@ -106,7 +101,8 @@ class Fanout:
     def close(self, reason: str) -> None:
         """Close every sink still open; those that have everything are noted in `written`."""
         self._each(lambda sink: sink.close(reason))
-        self.written = tuple(sink.where for sink in self._open if sink.where and id(sink) not in self._incomplete)
+        whole = (sink for sink in self._open if id(sink) not in self._incomplete and sink.undelivered is None)
+        self.written = tuple(sink.where for sink in whole if sink.where)
         self._open = []
         self._state = None
 
@@ -127,15 +123,16 @@ class Fanout:
             self.errors.append(error)
         if str(error) not in self._reported:
             self._reported.add(str(error))
-            self._report(error)
+            _log.warning("%s", error)
 
     def _try_again(self) -> None:
         for key, broken in tuple(self._broken.items()):
             sink = broken.sink
-            if self._now_s < broken.again_s or not isinstance(sink, Resumable):
+            if self._now_s < broken.again_s:
                 continue
             try:
-                sink.resume()
+                if not sink.resume():
+                    continue
                 if self._state is not None:
                     sink.write(self._state)
             except SinkError as error:
@@ -144,4 +141,4 @@ class Fanout:
             del self._broken[key]
             self._open.append(sink)
             self._reported.discard(str(broken.error))
-            self._report(f"{sink.where or broken.error.sink}: written again; what came in between is missing there")
+            _log.info("%s: written again; what came in between is missing there", sink.where or broken.error.sink)

@@ -11,9 +11,10 @@ from edge.contract.encoder import Encoder, encode
 from edge.contract.payloads import ModelInfo
 from edge.errors import SinkError
 from edge.messages import Alert, Message, SourceState, Stream
+from edge.sinks import Sink
 
 
-class JsonLines:
+class JsonLines(Sink):
     """Sink that writes a line for each phase of an alert; a line is on disk as soon as it is known.
 
     Parameters
@@ -47,10 +48,11 @@ class JsonLines:
         self._unwritten = b""
         self._begin()
 
-    def resume(self) -> None:
+    def resume(self) -> bool:
         """Go on after a failure, with the line that it was about."""
         self._begin()
         self._put(self._unwritten)
+        return True
 
     def _begin(self) -> None:
         try:

@@ -15,6 +15,7 @@ from typing import Final
 from edge.errors import SinkError
 from edge.kinds import KINDS
 from edge.messages import Episode, LabelledBeat, Message, Stream
+from edge.sinks import Sink
 
 EXTENSION = "edge"
 NOTE: Final = '"'
@@ -96,7 +97,7 @@ def rhythm_changes(spans: Sequence[tuple[str, int, int | None]], first: int) -> 
     return changes
 
 
-class WfdbAnnotations:
+class WfdbAnnotations(Sink):
     """Sink that writes `RECORD.edge`.
 
     The file appears, whole, when the stream is closed, also after a failure half way with what there is by then.

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+import platformdirs
 from numpy.typing import NDArray
 
 from edge.errors import SourceError
@@ -279,7 +280,7 @@ def open_record(record: str, data: Path | None = None, start_time: datetime | No
 
 
 def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ecg-edge"
+    return platformdirs.user_cache_path("ecg-edge")
 
 
 def _download(name: str, looked: str) -> Path:

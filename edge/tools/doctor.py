@@ -173,9 +173,9 @@ def _data(data: Path | None) -> Check:
 
 
 def _broker(settings: Config) -> str:
-    from edge.sinks.mqtt.client import MqttPublisher  # noqa: PLC0415  (paho takes 0.1 s to import)
+    from edge.sinks.mqtt.link import MqttLink  # noqa: PLC0415  (paho takes 0.1 s to import)
 
-    publisher = MqttPublisher(broker(settings.mqtt), settings.device.id)
+    publisher = MqttLink(broker(settings.mqtt), settings.device.id)
     publisher.connect(will=None)
     publisher.close()
     return f"{publisher.where} answers, MQTT {publisher.version}"

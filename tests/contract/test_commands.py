@@ -22,7 +22,7 @@ from edge.contract.commands import MAX_BYTES, Acknowledge, Inbox, Refusal, Rotat
 from edge.contract.schemas import schema
 from edge.messages import Samples
 from edge.sinks.jsonl import JsonLines
-from edge.sinks.mqtt.client import Broker
+from edge.sinks.mqtt.broker import Broker
 from edge.sinks.mqtt.command_handler import CommandHandler, LastSamples
 from edge.sinks.mqtt.link import MqttLink
 from edge.sinks.mqtt.sink import MqttSink

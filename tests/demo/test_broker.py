@@ -8,7 +8,9 @@ import pytest
 from broker import HOST, Listener
 
 from edge.demo.broker import embedded_broker
-from edge.sinks.mqtt.client import Broker, MqttPublisher, Publication
+from edge.sinks.mqtt.broker import Broker
+from edge.sinks.mqtt.link import MqttLink
+from edge.sinks.mqtt.publication import Publication
 
 pytest.importorskip("amqtt", reason="needs the demo extra")
 
@@ -20,7 +22,7 @@ def port_of(url: str) -> int:
 def test_it_serves_while_it_is_wanted_and_no_longer() -> None:
     with embedded_broker() as url:
         listener = Listener(url)
-        publisher = MqttPublisher(Broker(host=HOST, port=port_of(url), version="3.1.1"), "ecg-edge")
+        publisher = MqttLink(Broker(host=HOST, port=port_of(url), version="3.1.1"), "ecg-edge")
         publisher.connect(None)
         for n in range(100):
             publisher.publish(Publication(topic="ecg/v1/ecg-edge/test", payload=b"%d" % n, qos=1))

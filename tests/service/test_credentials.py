@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from broker import HOST, Mosquitto, own_certificate
 
-from edge.config import Mqtt
 from edge.errors import ConfigError, SinkError
 from edge.service import credentials, wiring
-from edge.sinks.mqtt.client import MqttPublisher
+from edge.sinks.mqtt.link import MqttLink
+from edge.sinks.mqtt.settings import Mqtt
 
 
 def test_a_bare_name_is_a_systemd_credential(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,7 +45,7 @@ def test_an_empty_password_without_a_name_is_none(
     (tmp_path / "mqtt-password").touch()
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     for version in ("5", "3.1.1"):
-        publisher = MqttPublisher(wiring.broker(Mqtt(url=mosquitto.url, version=version)), "x")  # type: ignore[arg-type]
+        publisher = MqttLink(wiring.broker(Mqtt(url=mosquitto.url, version=version)), "x")  # type: ignore[arg-type]
         publisher.connect(None)
         publisher.close()
 
@@ -80,8 +80,8 @@ def test_a_broker_that_asks_for_a_certificate_gets_it(tmp_path: Path) -> None:
     with Mosquitto(tmp_path, settings).running() as broker:
         url = f"mqtts://{HOST}:{broker.port}"
         mine = {"cert_file": str(certificate), "key_file": str(key)}
-        publisher = MqttPublisher(wiring.broker(Mqtt(url=url, ca_file=str(certificate), **mine)), "x")  # type: ignore[arg-type]
+        publisher = MqttLink(wiring.broker(Mqtt(url=url, ca_file=str(certificate), **mine)), "x")  # type: ignore[arg-type]
         publisher.connect(None)
         publisher.close()
         with pytest.raises(SinkError):
-            MqttPublisher(wiring.broker(Mqtt(url=url, ca_file=str(certificate))), "x").connect(None)
+            MqttLink(wiring.broker(Mqtt(url=url, ca_file=str(certificate))), "x").connect(None)

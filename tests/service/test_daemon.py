@@ -27,6 +27,7 @@ from edge.service.notify import Notifier
 from edge.service.run import LiveRun
 from edge.service.signals import STOP_WITHIN_S
 from edge.service.wiring import Options, model_info, mqtt_sink
+from edge.sinks import Sink
 from edge.sources.serial.sensor import SerialSensor
 from edge.sources.serial.settings import Sensor
 
@@ -85,8 +86,7 @@ def test_sigterm_is_obeyed_although_the_broker_has_gone_silent(
 def test_the_watchdog_starves_while_the_work_hangs(
     model: BeatModel, manager: Manager, board: Path, tmp_path: Path
 ) -> None:
-    class Stuck:
-        where = ""
+    class Stuck(Sink):
         since = until = 0.0
 
         def open(self, stream: Stream) -> None: ...

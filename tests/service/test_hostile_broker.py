@@ -18,7 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from service_manager import Manager, configured, logged, service, stopped, waiting
 from sinks_samples import MODEL, STREAM, an_alert
 
-from edge.sinks.mqtt.client import Broker
+from edge.sinks.mqtt.broker import Broker
 from edge.sinks.mqtt.link import MqttLink
 from edge.sinks.mqtt.sink import MqttSink
 from edge.sinks.outbox.outbox import Outbox
@@ -185,10 +185,10 @@ NONSENSE = {
 
 
 @pytest.mark.parametrize("packets", NONSENSE.values(), ids=NONSENSE)
-def test_a_broker_that_talks_nonsense_is_left_and_tried_again(packets: bytes, tmp_path: Path) -> None:
-    port, said = free_port(), list[str]()
+def test_a_broker_that_talks_nonsense_is_left_and_tried_again(packets: bytes, tmp_path: Path, said: list[str]) -> None:
+    port = free_port()
     box = Outbox(tmp_path / "outbox.sqlite")
-    link = MqttLink(Broker(host=HOST, port=port), "ecg-edge", box, report=said.append)
+    link = MqttLink(Broker(host=HOST, port=port), "ecg-edge", box)
     sink = MqttSink(link, device="ecg-edge", version="0", runtime="test", model=MODEL, outbox=box)
     with answers(port, packets) as done:
         sink.open(STREAM)
@@ -205,12 +205,11 @@ def test_a_broker_that_talks_nonsense_is_left_and_tried_again(packets: bytes, tm
 
 
 @pytest.mark.parametrize("key", ["ca_file", "cert_file"])
-def test_certificates_that_are_none_are_told_and_looked_at_again(key: str, tmp_path: Path) -> None:
+def test_certificates_that_are_none_are_told_and_looked_at_again(key: str, tmp_path: Path, said: list[str]) -> None:
     make_certificate(tmp_path, "broker", 2)
     good, used = tmp_path / "broker.pem", tmp_path / "used.pem"
     used.write_text("garbage")
     tls = f"allow_anonymous true\ncertfile {good}\nkeyfile {tmp_path}/broker.key"
-    said = list[str]()
     with Mosquitto(tmp_path, tls).running() as broker:
         files = {"ca_file": good, "cert_file": good, "key_file": tmp_path / "broker.key"} | {key: used}
         box = Outbox(tmp_path / "outbox.sqlite")
@@ -218,7 +217,6 @@ def test_certificates_that_are_none_are_told_and_looked_at_again(key: str, tmp_p
             Broker(host=HOST, port=broker.port, tls=True, **files),
             "ecg-edge",
             box,
-            report=said.append,  # type: ignore[arg-type]
         )
         sink = MqttSink(link, device="ecg-edge", version="0", runtime="test", model=MODEL, outbox=box)
         sink.open(STREAM)

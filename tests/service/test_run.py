@@ -20,6 +20,7 @@ from edge.messages import Alert, Event, Gap, LabelledBeat, Message, Quality, RPe
 from edge.pipeline import Pipeline
 from edge.service.run import LiveRun
 from edge.service.wiring import Options
+from edge.sinks import Sink
 from edge.sources.serial.sensor import SerialSensor
 from edge.sources.serial.settings import Sensor
 from firmware_bridge.boards import NativeBoard
@@ -42,10 +43,8 @@ def mv(toy_ecg: NDArray[np.float32]) -> NDArray[np.float32]:
     return (counts * np.float32(0.005)).astype(np.float32)
 
 
-class Notebook:
+class Notebook(Sink):
     """A sink that keeps everything."""
-
-    where = ""
 
     def __init__(self) -> None:
         self.streams: list[Stream] = []

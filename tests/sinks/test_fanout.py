@@ -11,7 +11,6 @@ import wfdb
 from sinks_samples import MODEL, STREAM, an_alert, beat
 from small_disk import small_disk
 
-from edge.errors import SinkError
 from edge.messages import Gap, Samples
 from edge.sinks.console import Console
 from edge.sinks.fanout import Fanout
@@ -21,19 +20,16 @@ from edge.sinks.wfdb_annotations import WfdbAnnotations
 ALERT = an_alert(strip=None)
 
 
-def test_a_disk_that_fills_up_costs_only_what_is_on_it(tmp_path: Path) -> None:
-    told: list[SinkError | str] = []
+def test_a_disk_that_fills_up_costs_only_what_is_on_it(tmp_path: Path, said: list[str]) -> None:
     console = io.StringIO()
-    sinks = Fanout(
-        [JsonLines(Path("/dev/full"), "bed-3", MODEL), WfdbAnnotations(tmp_path), Console(console)], told.append
-    )
+    sinks = Fanout([JsonLines(Path("/dev/full"), "bed-3", MODEL), WfdbAnnotations(tmp_path), Console(console)])
     sinks.open(STREAM)
     for message in (beat(100), ALERT, beat(400), ALERT):
         sinks.write(message)
     sinks.close("end of record")
-    assert [str(error) for error in told] == [str(error) for error in sinks.errors]
-    assert len(told) == 1
-    assert "/dev/full" in str(told[0])
+    assert said == [str(error) for error in sinks.errors]
+    assert len(said) == 1
+    assert "/dev/full" in said[0]
     assert sinks.written == (str(tmp_path / "208.edge"),)
     assert wfdb.rdann(str(tmp_path / "208"), "edge").sample.tolist() == [100, 100, 400]
     assert console.getvalue().count("ventricular tachycardia") == 2
@@ -43,13 +39,12 @@ def a_block(second: int) -> Samples:
     return Samples(start=360 * second, mv=np.zeros((360, 2), np.float32))
 
 
-def test_a_file_goes_on_when_its_disk_has_room_again(tmp_path: Path) -> None:
-    told: list[str] = []
+def test_a_file_goes_on_when_its_disk_has_room_again(tmp_path: Path, said: list[str]) -> None:
     with small_disk(tmp_path / "disk", "8k") as folder:
         hog = folder / "hog"
         hog.write_bytes(b"x" * 4096)
         path = folder / "alerts.jsonl"
-        sinks = Fanout([JsonLines(path, "bed-3", MODEL)], lambda error: told.append(str(error)))
+        sinks = Fanout([JsonLines(path, "bed-3", MODEL)])
         sinks.open(STREAM)
         number = 0
         while not sinks.problems:
@@ -63,7 +58,7 @@ def test_a_file_goes_on_when_its_disk_has_room_again(tmp_path: Path) -> None:
             sinks.write(an_alert(number=100 + second))
         assert path.read_bytes() == whole
         assert sinks.problems == (str(sinks.errors[0]),)
-        assert len(told) == len(sinks.errors) == 1
+        assert len(said) == len(sinks.errors) == 1
         hog.unlink()
         sinks.write(a_block(68))
         assert sinks.problems, "not yet: it was last tried at 30 s"
@@ -73,38 +68,36 @@ def test_a_file_goes_on_when_its_disk_has_room_again(tmp_path: Path) -> None:
         lines = [msgspec.json.decode(line) for line in path.read_bytes().splitlines()]
         assert len(lines) == whole.count(b"\n") + 2, "the one it failed at, and the newest"
         assert lines[-1]["phase"] == "end"
-        assert told[1:] == [f"{path}: written again; what came in between is missing there"]
+        assert said[1:] == [f"{path}: written again; what came in between is missing there"]
         # That it fails anew is news.
         while not sinks.problems:
             sinks.write(an_alert())
-        assert len(told) == 3
+        assert len(said) == 3
         sinks.close("stopped")
         assert sinks.written == (), "not all results are in it"
         assert len(sinks.errors) == 1
 
 
-def test_a_folder_that_comes_later_is_written_to(tmp_path: Path) -> None:
-    told: list[str] = []
+def test_a_folder_that_comes_later_is_written_to(tmp_path: Path, said: list[str]) -> None:
     (tmp_path / "folder").write_text("in the way")
-    sinks = Fanout([JsonLines(tmp_path / "folder" / "a.jsonl", "bed-3", MODEL)], lambda error: told.append(str(error)))
+    sinks = Fanout([JsonLines(tmp_path / "folder" / "a.jsonl", "bed-3", MODEL)])
     sinks.open(STREAM)
     (tmp_path / "folder").unlink()
     sinks.write(Gap(start=0, n=3600, decided=3600))
     sinks.write(ALERT)
     sinks.close("stopped")
-    assert len(told) == 2
+    assert len(said) == 2
     assert (tmp_path / "folder" / "a.jsonl").read_bytes().count(b"\n") == 1
 
 
-def test_what_fails_in_every_record_is_told_once_and_counted_each_time(tmp_path: Path) -> None:
+def test_what_fails_in_every_record_is_told_once_and_counted_each_time(tmp_path: Path, said: list[str]) -> None:
     (tmp_path / "file").write_text("")
-    told: list[SinkError | str] = []
-    sinks = Fanout([WfdbAnnotations(tmp_path / "file"), JsonLines(tmp_path / "a.jsonl", "bed-3", MODEL)], told.append)
+    sinks = Fanout([WfdbAnnotations(tmp_path / "file"), JsonLines(tmp_path / "a.jsonl", "bed-3", MODEL)])
     for _ in range(2):
         sinks.open(STREAM)
         sinks.write(ALERT)
         sinks.close("end of record")
         assert len(sinks.errors) == 1
         assert sinks.written == (str(tmp_path / "a.jsonl"),)
-    assert len(told) == 1
+    assert len(said) == 1
     assert len((tmp_path / "a.jsonl").read_text().splitlines()) == 2

@@ -11,8 +11,9 @@ from broker import HOST, free_port
 from command import Run
 from small_disk import small_disk
 
-from edge.config import Config, Mqtt
+from edge.config import Config
 from edge.errors import EcgEdgeError
+from edge.sinks.mqtt.settings import Mqtt
 from edge.tools import machine
 
 

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from serial_bench import running
 from small_disk import small_disk
 
-from edge.config import Config, Recorder
+from edge.config import Config
 from edge.service.wiring import records
 from edge.sinks.recorder.ring import segments
+from edge.sinks.recorder.settings import Recorder
 from edge.sources.wfdb_record import WfdbRecord
 from edge.tools.recordings import Recording
 from firmware_bridge.boards import NativeBoard

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from edge.sinks.mqtt.client import Publication
+from edge.sinks.mqtt.publication import Publication
 
 PREFIX = "homeassistant"
 BIRTH_TOPIC = f"{PREFIX}/status"

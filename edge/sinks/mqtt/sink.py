@@ -9,24 +9,25 @@ from uuid import UUID
 import msgspec
 
 from edge import messages
+from edge.contract import topics
+from edge.contract.commands import Answer
 from edge.contract.encoder import Encoder, encode, link
-from edge.contract.payloads import Acknowledged, Alert, ModelInfo, SourceInfo, State, Status
+from edge.contract.payloads import Acknowledged, Alert, ModelInfo, Payload, SourceInfo, State, Status
+from edge.contract.topics import Topic
 from edge.messages import LabelledBeat, Message, Samples, Stream
-from edge.sinks.mqtt.client import Publication, Publisher
+from edge.sinks import Sink
 from edge.sinks.mqtt.command_handler import SNAPSHOT_S, CommandHandler, LastSamples
+from edge.sinks.mqtt.publication import Publication, Publisher, publication
 from edge.sinks.outbox.notices import OutboxNotices
 from edge.sinks.outbox.outbox import Entry, Outbox
 
-BASE = "ecg/v1"
 # A live view redrawn five times a second looks fluent.
 _WAVEFORM_BLOCKS_PER_S = 5
 # So long must it last before the state changes: a lead that comes and goes is told by vitals, not here.
 _DEGRADED_AFTER_S = 10
-# After this long it is no longer notices; a broker that keeps it for a sleeping dashboard need not.
-_EXPIRY_S = {"vitals": 10, "beats": 30, "waveform": 2, "snapshot": 30, "command/answer": 30}
 
 
-class MqttSink:
+class MqttSink(Sink):
     """Sink that publishes over MQTT.
 
     Parameters
@@ -86,6 +87,11 @@ class MqttSink:
         return self._publisher.where
 
     @property
+    def undelivered(self) -> str | None:
+        """What the broker does not have, and what becomes of it."""
+        return self._publisher.undelivered
+
+    @property
     def trouble(self) -> str | None:
         """What is wrong with the broker, or with what keeps the alerts meanwhile."""
         kept = self._notices.trouble if self._notices is not None else None
@@ -120,10 +126,11 @@ class MqttSink:
             self._connect()
             self._announced = True
             self._status = self._will
-        self._say("offline" if final else "degraded", reason)
         if final:
             self._announced = False
-            self._publisher.close()
+            self._publisher.close(self._status_now("offline", reason))
+        else:
+            self._say("degraded", reason)
 
     def write(self, message: Message) -> None:
         """Publish what the contract has a topic for."""
@@ -132,7 +139,7 @@ class MqttSink:
                 self._beats.append(message)
             case messages.Vitals():
                 self._publish_beats()
-                self._publish("vitals", encode(self._encoder.vitals(message)))
+                self._publish(topics.VITALS, self._encoder.vitals(message))
                 self._look_after_outbox(message.sample)
                 if self._availability.changes(message) and (self._source is None or self._source.ok):
                     self._say(*self._standing())
@@ -148,11 +155,11 @@ class MqttSink:
     def _take_samples(self, message: Samples) -> None:
         if self._waveform:
             for block in _cut(message, round(self._stream.fs_hz / _WAVEFORM_BLOCKS_PER_S)):
-                self._publish("waveform", encode(self._encoder.waveform(block)))
+                self._publish(topics.WAVEFORM, self._encoder.waveform(block))
         if self._commands is not None:
             self._last.add(message)
             while answer := self._commands.next(acknowledge=self._acknowledge, snapshot=self._publish_snapshot):
-                self._publish("command/answer", encode(answer), qos=1)
+                self._publish(topics.ANSWER, answer)
 
     def _acknowledge(self, alert: UUID, by: str | None) -> bool:
         if alert not in (active.id for active in self._active.values()):
@@ -164,25 +171,27 @@ class MqttSink:
     def _publish_snapshot(self) -> bool:
         samples = self._last.samples()
         if samples is not None:
-            self._publish("snapshot", encode(self._encoder.waveform(samples)))
+            self._publish(topics.SNAPSHOT, self._encoder.waveform(samples))
         return samples is not None
 
     def close(self, reason: str) -> None:
         """Say that the device is offline, wait until everything is acknowledged, and disconnect."""
         self._publish_beats()
-        self._say("offline", reason)
-        self._publisher.close()
+        self._publisher.close(self._status_now("offline", reason))
 
     def _say(self, state: State, reason: str | None) -> None:
+        self._publisher.publish(self._status_now(state, reason))
+
+    def _status_now(self, state: State, reason: str | None) -> Publication:
         if self._notices is not None:
             self._status = msgspec.structs.replace(self._status, outbox=self._notices.info())
             if self._notices.trouble is not None and state != "offline":
                 state, reason = "degraded", "; ".join(filter(None, (reason, self._notices.trouble)))
         status = msgspec.structs.replace(self._status, state=state, reason=reason, time=datetime.now(UTC))
-        self._publish("status", encode(status), qos=1, retain=True)
+        return publication(topics.STATUS, self._device, encode(status))
 
     def _connect(self) -> None:
-        self._publisher.connect(will=self._publication("status", encode(self._will), qos=1, retain=True))
+        self._publisher.connect(will=publication(topics.STATUS, self._device, encode(self._will)))
 
     def _publish_link(self, state: messages.SourceState) -> None:
         self._encoder.anchor(state)
@@ -192,7 +201,7 @@ class MqttSink:
 
     def _publish_beats(self) -> None:
         if self._beats:
-            self._publish("beats", encode(self._encoder.beats(self._beats)))
+            self._publish(topics.BEATS, self._encoder.beats(self._beats))
             self._beats = []
 
     def _publish_alert(self, alert: messages.Alert) -> None:
@@ -207,17 +216,17 @@ class MqttSink:
         self._publish_active()
 
     def _publish_phase(self, payload: Alert) -> None:
-        topic, content = f"{BASE}/{self._device}/alerts", encode(payload)
-        entry = Entry(
-            topic=topic,
-            payload=content,
-            id=str(payload.id),
-            kind=payload.kind,
-            phase=payload.phase,
-            priority=payload.priority,
-            in_force=encode(msgspec.structs.replace(payload, strip=None)),
+        self._publisher.deliver(
+            Entry(
+                topic=topics.ALERTS.of(self._device),
+                payload=encode(payload),
+                id=str(payload.id),
+                kind=payload.kind,
+                phase=payload.phase,
+                priority=payload.priority,
+                in_force=encode(msgspec.structs.replace(payload, strip=None)),
+            )
         )
-        self._publisher.publish(Publication(topic=topic, payload=content, qos=1, alert=entry))
 
     def _end_what_nobody_watched(self) -> None:
         """End the alerts that were in force when this device stopped without a word."""
@@ -246,14 +255,10 @@ class MqttSink:
 
     def _publish_active(self) -> None:
         active = self._encoder.active(list(self._active.values()), self._seen)
-        self._publish("alerts/active", encode(active), qos=1, retain=True)
+        self._publish(topics.ACTIVE, active)
 
-    def _publish(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> None:
-        publication = self._publication(topic, payload, qos=qos, retain=retain)
-        self._publisher.publish(msgspec.structs.replace(publication, expiry_s=_EXPIRY_S.get(topic)))
-
-    def _publication(self, topic: str, payload: bytes, *, qos: int, retain: bool) -> Publication:
-        return Publication(topic=f"{BASE}/{self._device}/{topic}", payload=payload, qos=qos, retain=retain)
+    def _publish(self, topic: Topic, payload: Payload | Answer) -> None:
+        self._publisher.publish(publication(topic, self._device, encode(payload)))
 
 
 class _Availability:

@@ -34,13 +34,16 @@ class OutboxNotices:
     def trouble(self) -> str | None:
         """Why alerts are not safe, perhaps were not, or do not arrive; None if nothing is wrong."""
         box = self._outbox
-        return "; ".join(filter(None, (box.damaged, box.trouble, box.refused))) or None
+        aside = box.aside
+        kept = f"{aside} alert messages are damaged or cannot be sent, and are set aside" if aside else None
+        return "; ".join(filter(None, (box.damaged, box.trouble, box.refused, kept))) or None
 
     def info(self) -> OutboxInfo:
         """Return what `status` says."""
         box = self._outbox
         return OutboxInfo(
             pending=box.pending,
+            aside=box.aside + box.deferred,
             lost=sum(box.lost.values()),
             durable=box.durable,
             reason=self.trouble,

@@ -26,6 +26,7 @@ _PRIORITIES: dict[int, Priority] = {urgency: priority for priority, urgency in _
 NOTICE = "alerts_lost"
 """Kind of the alert about lost alerts; it is not dropped itself."""
 
+_WAITING = "SELECT count(*) FROM outbox WHERE aside IS NULL"
 _REMEMBER = "INSERT INTO in_force VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET payload = excluded.payload"
 
 _T = TypeVar("_T")
@@ -90,12 +91,19 @@ class Outbox:
         # Whether what the file held is in memory, so that the file may be written anew from there.
         self._file_is_known = True
         self._try_again_at = 0.0
+        # What happened to the file's rows while they were in memory; the file has not heard of it.
+        self._gone: set[int] = set()
+        self._ended: set[str] = set()
+        # What the broker does not take, and why; it is offered again later.
+        self._deferred: dict[int, str] = {}
+        self._newest = 0
+        self.refused: str | None = None
         self.damaged: str | None = None
         self.trouble: str | None = None
-        self.refused: str | None = None
         self._started = time.monotonic()
         self._began_s = 0.0
         self._connection = self._open()
+        self._set_faulty_aside()
         self._count()
 
     @property
@@ -119,6 +127,7 @@ class Outbox:
                 dropped = self._make_room(connection, entry)
                 if entry.phase == "end":
                     connection.execute("DELETE FROM in_force WHERE id = ?", (entry.id,))
+                    self._ended.add(entry.id)
                 elif entry.in_force is not None:
                     connection.execute(_REMEMBER, (entry.id, entry.in_force))
                 self._note(connection, "clock_s", self._clock_s())
@@ -129,37 +138,64 @@ class Outbox:
         self._do(act)
 
     def next(self, after: int = 0) -> tuple[int, str, bytes] | None:
-        """Return number, topic and payload of the first phase after that number; None if there is none."""
+        """Return number, topic and payload of the first phase after that number that can be sent, or None.
 
-        def act(connection: sqlite3.Connection) -> tuple[int, str, bytes] | None:
-            row: tuple[int, str, bytes] | None = connection.execute(
-                "SELECT seq, topic, payload FROM outbox WHERE seq > ? ORDER BY seq LIMIT 1", (after,)
+        A row that was damaged meanwhile is set aside, and counts as lost.
+        """
+
+        def act(connection: sqlite3.Connection) -> file.Row | None:
+            row: file.Row | None = connection.execute(
+                "SELECT * FROM outbox WHERE seq > ? AND aside IS NULL ORDER BY seq LIMIT 1",
+                (after,),
             ).fetchone()
             return row
 
         with self._lock:
-            row = self._do(act)
+            while (row := self._do(act)) is not None and (row[0] in self._deferred or self._is_faulty(row)):
+                after = row[0]
             self._offered = row[0] if row else self._offered
-            return row
+            return (row[0], row[1], row[2]) if row else None
 
     def withdraw(self) -> None:
         """Forget what was offered: the connection broke, and it will be offered again."""
         with self._lock:
             self._offered = 0
 
-    def refuse(self, why: str) -> None:
-        """Note that the broker does not take what was offered; that holds until it acknowledges something."""
-        self.refused = f"the broker does not take an alert, {why}"
+    def defer(self, seq: int, why: str) -> None:
+        """Leave out a phase that the broker does not take, so that it does not stand in the way of those behind it."""
+        with self._lock:
+            self._deferred[seq] = why
+            self.refused = f"the broker does not take an alert, {why}"
+
+    def release(self) -> None:
+        """Offer again what was deferred; that it was refused holds until something is acknowledged."""
+        with self._lock:
+            self._deferred.clear()
+
+    @property
+    def deferred(self) -> int:
+        """How many phases the broker does not take."""
+        return len(self._deferred)
+
+    @property
+    def aside(self) -> int:
+        """How many phases are kept, but cannot be sent: damaged, or of a topic that no broker takes."""
+        return self._do(lambda c: int(c.execute("SELECT count(*) FROM outbox WHERE aside NOT NULL").fetchone()[0]))
 
     def acknowledge(self, seq: int) -> None:
         """Take out what the broker has."""
-        self.refused = None
 
         def act(connection: sqlite3.Connection) -> None:
             with file.transaction(connection):
                 connection.execute("DELETE FROM outbox WHERE seq = ?", (seq,))
 
-        self._do(act)
+        with self._lock:
+            self._deferred.pop(seq, None)
+            if not self._deferred:
+                self.refused = None
+            self._do(act)
+            if self._in_memory:
+                self._gone.add(seq)
 
     def in_force(self) -> list[bytes]:
         """Return what is remembered of the alerts in force, oldest first."""
@@ -190,7 +226,13 @@ class Outbox:
     @property
     def pending(self) -> int:
         """How many phases wait."""
-        return self._do(lambda c: int(c.execute("SELECT count(*) FROM outbox").fetchone()[0]))
+        return self._do(lambda c: int(c.execute(_WAITING).fetchone()[0]))
+
+    @property
+    def offerable(self) -> int:
+        """How many phases wait that the broker may take."""
+        with self._lock:
+            return self.pending - len(self._deferred)
 
     def close(self) -> None:
         """Close the file."""
@@ -208,10 +250,13 @@ class Outbox:
             "SELECT seq, rank FROM outbox WHERE kind <> ? AND seq > ? AND aged_s < ?", (*spare, oldest_s)
         ).fetchall()
         dropped = self._drop(connection, victims, {})
+        rank = _rank(entry)
+        crc = file.checksum(entry.topic, entry.payload, rank, entry.kind)
         connection.execute(
-            "INSERT INTO outbox (topic, payload, rank, kind, aged_s) VALUES (?, ?, ?, ?, ?)",
-            (entry.topic, entry.payload, _rank(entry), entry.kind, self._clock_s()),
+            "INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
+            (self._newest + 1, entry.topic, entry.payload, rank, entry.kind, self._clock_s(), crc),
         )
+        self._newest += 1
         (held,) = connection.execute("SELECT sum(length(payload)) FROM outbox").fetchone()
         excess = held - self._limits.max_bytes
         victims = []
@@ -229,7 +274,12 @@ class Outbox:
         self, connection: sqlite3.Connection, victims: list[tuple[int, int]], dropped: dict[Priority, int]
     ) -> dict[Priority, int]:
         for seq, rank in victims:
+            was_aside = connection.execute("SELECT 1 FROM outbox WHERE seq = ? AND aside NOT NULL", (seq,)).fetchone()
             connection.execute("DELETE FROM outbox WHERE seq = ?", (seq,))
+            self._gone.add(seq)
+            self._deferred.pop(seq, None)
+            if was_aside:  # and was counted then
+                continue
             priority = _PRIORITIES[rank & ~1]
             dropped[priority] = dropped.get(priority, 0) + 1
         for priority, n in dropped.items():
@@ -251,6 +301,34 @@ class Outbox:
         self.lost: dict[Priority, int] = {p: int(counted.get(f"lost_{p}", 0)) for p in _URGENCY}
         self.unsaid: dict[Priority, int] = {p: int(counted.get(f"unsaid_{p}", 0)) for p in _URGENCY}
 
+    # -- rows that cannot be sent -------------------------------------------------------------------------------------
+
+    def _set_faulty_aside(self) -> None:
+        """Look at every row once: those that cannot be sent are set aside alone."""
+        self._newest = max(self._newest, file.last_number(self._connection))
+        self._count()
+        for row in file.rows(self._connection)["outbox"]:
+            if row[7] is None:
+                self._is_faulty(row)
+
+    def _is_faulty(self, row: file.Row) -> bool:
+        """Return whether a row cannot be sent; it is then set aside and counted as lost."""
+        why = file.fault(row)
+        if why is None:
+            return False
+        priority = _PRIORITIES[(row[3] if row[3] in range(file.MOST_URGENT + 1) else file.MOST_URGENT) & ~1]
+
+        def act(connection: sqlite3.Connection) -> None:
+            with file.transaction(connection):
+                connection.execute("UPDATE outbox SET aside = ? WHERE seq = ?", (why, row[0]))
+                self._note(connection, f"lost_{priority}", self.lost[priority] + 1)
+                self._note(connection, f"unsaid_{priority}", self.unsaid[priority] + 1)
+            self.lost[priority] += 1
+            self.unsaid[priority] += 1
+
+        self._do(act)
+        return True
+
     # -- what can go wrong with a disk --------------------------------------------------------------------------------
 
     def _do(self, act: Callable[[sqlite3.Connection], _T]) -> _T:
@@ -263,6 +341,10 @@ class Outbox:
                     raise
                 self._leave_file(error)
                 return act(self._connection)
+            finally:
+                if not self._in_memory:
+                    self._gone.clear()
+                    self._ended.clear()
 
     def _open(self) -> sqlite3.Connection:
         if self._path is None:
@@ -300,12 +382,14 @@ class Outbox:
         with contextlib.suppress(sqlite3.Error):
             self._connection.close()
         connection = self._without_file(error)
-        file.fill(connection, content)
+        self._join(connection, content)
         self._connection = connection
 
     def _go_to_memory(self, why: str) -> None:
         self._in_memory = True
         self._try_again_at = time.monotonic() + _TRY_DISK_AGAIN_S
+        # What the file holds perhaps cannot be read: no number may stand for two alerts once it can.
+        self._newest = max(self._newest, time.time_ns() // 1000)
         self.trouble = f"alerts are kept in memory only: {why}"
 
     def _return_to_disk(self) -> None:
@@ -316,16 +400,33 @@ class Outbox:
         self._try_again_at = time.monotonic() + _TRY_DISK_AGAIN_S
         try:
             connection = file.connect(self._path)
-            try:
-                file.fill(connection, file.rows(self._connection))
-            except sqlite3.Error:
-                connection.close()
-                return
         except (sqlite3.Error, OSError):
+            return
+        try:
+            self._join(connection, file.rows(self._connection))
+        except sqlite3.Error:
+            connection.close()
             return
         self._connection.close()
         self._connection = connection
         self._in_memory, self.trouble = False, None
+
+    def _join(self, connection: sqlite3.Connection, content: file.Rows) -> None:
+        """Put rows into a database, which may hold some that could not be read until now."""
+        there = file.rows(connection)
+        old = {
+            "outbox": {row[0]: row for row in there["outbox"] if row[0] not in self._gone},
+            "in_force": {row[0]: row for row in there["in_force"] if row[0] not in self._ended},
+            "counted": {row[0]: row for row in there["counted"]},
+        }
+        new = {table: {row[0]: row for row in rows} for table, rows in content.items()}
+        outbox = dict(sorted((old["outbox"] | new["outbox"]).items()))
+        joined = {
+            "outbox": outbox,
+            "in_force": old["in_force"] | new["in_force"],
+            "counted": old["counted"] | new["counted"],
+        }
+        file.fill(connection, {table: list(rows.values()) for table, rows in joined.items()})
 
 
 def _rank(entry: Entry) -> int:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edge.errors import SinkError
 from edge.messages import Message, Samples, SourceState, Stream
+from edge.sinks import Sink
 from edge.sinks.recorder.background import Background
 from edge.sinks.recorder.journal import About, Began
 from edge.sinks.recorder.notes import Notes
@@ -34,7 +35,7 @@ _CLOSE_S = 2.0
 _IDLE_S = 2.0
 
 
-class Recorder:
+class Recorder(Sink):
     """Sink that records; one that failed can go on with a new segment, by `resume`.
 
     Parameters
@@ -72,9 +73,10 @@ class Recorder:
         self._recorded = False
         self._begin()
 
-    def resume(self) -> None:
+    def resume(self) -> bool:
         """Go on with the stream after a failure, if that is possible by now."""
         self._begin()
+        return True
 
     def write(self, message: Message) -> None:
         """Record samples, beats, episodes and alerts."""

@@ -11,7 +11,7 @@ from broker import HOST, WAIT_S, Mosquitto
 from paho.mqtt.enums import CallbackAPIVersion
 from sinks_samples import MODEL, STREAM
 
-from edge.sinks.mqtt.client import Broker
+from edge.sinks.mqtt.broker import Broker
 from edge.sinks.mqtt.home_assistant import BIRTH_TOPIC, announcements
 from edge.sinks.mqtt.link import MqttLink
 from edge.sinks.mqtt.sink import MqttSink

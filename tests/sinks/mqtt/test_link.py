@@ -17,7 +17,7 @@ from sinks_samples import MODEL, STREAM, a_second, an_alert
 from edge.contract.schemas import schema
 from edge.errors import SinkError
 from edge.sinks.mqtt import link as mqtt_link
-from edge.sinks.mqtt.client import Broker
+from edge.sinks.mqtt.broker import Broker
 from edge.sinks.mqtt.link import MqttLink
 from edge.sinks.mqtt.loop import LONGEST_WAIT_S, Backoff
 from edge.sinks.mqtt.sink import MqttSink
@@ -27,13 +27,10 @@ pytestmark = pytest.mark.skipif(MOSQUITTO is None, reason="needs mosquitto")
 
 
 @contextmanager
-def a_device(
-    port: int, folder: Path, *, patient: bool = False, said: list[str] | None = None, limits: Limits | None = None
-) -> Iterator[MqttSink]:
+def a_device(port: int, folder: Path, *, patient: bool = False, limits: Limits | None = None) -> Iterator[MqttSink]:
     """A sink with its outbox; what it leaves is left as by a power cut, unless it is closed."""
     box = Outbox(folder / "outbox.sqlite", limits)
-    report = said.append if said is not None else None
-    link = MqttLink(Broker(host=HOST, port=port), "ecg-edge", box, patient=patient, report=report)
+    link = MqttLink(Broker(host=HOST, port=port), "ecg-edge", box, patient=patient)
     try:
         yield MqttSink(link, device="ecg-edge", version="0.1.0", runtime="test", model=MODEL, outbox=box)
     finally:
@@ -41,7 +38,6 @@ def a_device(
         link._waker.wake()
         if link._thread is not None:
             link._thread.join()
-            link._waker.close()
         box.close()
 
 
@@ -49,9 +45,9 @@ def phases(listener: Listener) -> list[tuple[object, object]]:
     return [(message.json["kind"], message.json["phase"]) for message in listener.of("alerts")]
 
 
-def test_what_was_decided_without_a_broker_arrives_in_order_when_it_comes(tmp_path: Path) -> None:
-    broker, said = Mosquitto(tmp_path), list[str]()
-    with a_device(broker.port, tmp_path, said=said) as sink:
+def test_what_was_decided_without_a_broker_arrives_in_order_when_it_comes(tmp_path: Path, said: list[str]) -> None:
+    broker = Mosquitto(tmp_path)
+    with a_device(broker.port, tmp_path) as sink:
         sink.open(STREAM)
         sink.write(an_alert())
         sink.write(an_alert(phase="update"))
@@ -279,7 +275,9 @@ def die(sink: MqttSink) -> None:
     """Break the connection as a killed process does."""
     link = sink._publisher
     assert isinstance(link, MqttLink)
-    network = link._client.socket()  # type: ignore[union-attr]
+    session = link._session
+    assert session is not None
+    network = session._connection._client.socket()
     link._stop.set()
     network.shutdown(socket.SHUT_RDWR)
     link._waker.wake()
@@ -298,14 +296,13 @@ def test_a_device_that_is_soon_back_was_not_offline(mosquitto: Mosquitto, tmp_pa
 
 
 def test_a_broker_that_takes_no_alerts_is_told_once_and_given_up_at_the_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
 ) -> None:
     monkeypatch.setattr(mqtt_link, "_PATIENCE_S", 2.0)
     (tmp_path / "acl").write_text("topic read #\n")
-    said: list[str] = []
     with (
         Mosquitto(tmp_path, f"allow_anonymous true\nacl_file {tmp_path / 'acl'}").running() as broker,
-        a_device(broker.port, tmp_path, patient=True, said=said) as sink,
+        a_device(broker.port, tmp_path, patient=True) as sink,
     ):
         sink.open(STREAM)
         sink.write(an_alert())

@@ -13,11 +13,11 @@ from sinks_samples import MODEL, START, STREAM, a_second, an_alert
 
 from edge.contract.encoder import Encoder, link
 from edge.contract.schemas import schema
-from edge.errors import SinkError
 from edge.messages import SourceState
 from edge.sinks.fanout import Fanout
 from edge.sinks.jsonl import JsonLines
-from edge.sinks.mqtt.client import Broker, MqttPublisher
+from edge.sinks.mqtt.broker import Broker
+from edge.sinks.mqtt.link import MqttLink
 from edge.sinks.mqtt.sink import MqttSink
 
 
@@ -35,7 +35,7 @@ def state(**changes: object) -> SourceState:
 
 def sink(url: str) -> MqttSink:
     host, port = url.removeprefix("mqtt://").split(":")
-    publisher = MqttPublisher(Broker(host=host, port=int(port)), "ecg-edge")
+    publisher = MqttLink(Broker(host=host, port=int(port)), "ecg-edge")
     return MqttSink(publisher, device="ecg-edge", version="1", runtime="r", model=MODEL)
 
 
@@ -116,7 +116,7 @@ def test_what_is_wrong_with_the_machine_degrades_the_state(listener: Listener) -
 
 
 def test_why_there_is_no_stream_yet_is_told(listener: Listener) -> None:
-    fanout = Fanout([sink(listener.url)], report=pytest.fail)
+    fanout = Fanout([sink(listener.url)])
     fanout.announce("no such port")
     listener.wait_for(lambda: listener.states()[-1:] == ["degraded"])
     status = listener.of("status")[-1].json
@@ -130,9 +130,8 @@ def test_why_there_is_no_stream_yet_is_told(listener: Listener) -> None:
     assert listener.states()[-1] == "offline"
 
 
-def test_sinks_that_cannot_tell_it_are_not_asked(tmp_path: Path) -> None:
-    said: list[SinkError | str] = []
-    fanout = Fanout([JsonLines(tmp_path / "a.jsonl", "d", MODEL), sink("mqtt://127.0.0.1:1")], report=said.append)
+def test_sinks_that_cannot_tell_it_are_not_asked(tmp_path: Path, said: list[str]) -> None:
+    fanout = Fanout([JsonLines(tmp_path / "a.jsonl", "d", MODEL), sink("mqtt://127.0.0.1:1")])
     fanout.announce("no such port")
     assert len(said) == 1
     assert not (tmp_path / "a.jsonl").exists()

@@ -23,9 +23,13 @@ from edge.contract.schemas import schema
 from edge.demo.broker import embedded_broker
 from edge.errors import SinkError
 from edge.messages import Samples
-from edge.sinks.mqtt import client as mqtt_client
-from edge.sinks.mqtt.client import Broker, MqttPublisher, Publication
+from edge.sinks.mqtt import connection as mqtt_connection
+from edge.sinks.mqtt import link as mqtt_link
+from edge.sinks.mqtt.broker import Broker
+from edge.sinks.mqtt.link import MqttLink
+from edge.sinks.mqtt.publication import Publication
 from edge.sinks.mqtt.sink import MqttSink
+from edge.sinks.outbox.outbox import Entry
 
 WILL = Publication(topic="ecg/v1/ecg-edge/status", payload=b'{"state":"offline"}', qos=1, retain=True)
 
@@ -37,12 +41,17 @@ def at(url: str, **changes: object) -> Broker:
 
 
 def a_sink(broker: Broker, *, waveform: bool = False) -> MqttSink:
-    publisher = MqttPublisher(broker, "ecg-edge")
+    publisher = MqttLink(broker, "ecg-edge")
     return MqttSink(publisher, device="ecg-edge", version="0.1.0", runtime="test", model=MODEL, waveform=waveform)
 
 
-def a_message(text: str, qos: int = 1) -> Publication:
+def a_message(text: str, qos: int = 0) -> Publication:
     return Publication(topic="ecg/v1/ecg-edge/test", payload=text.encode(), qos=qos)
+
+
+def a_phase(text: str) -> Entry:
+    topic = "ecg/v1/ecg-edge/test"
+    return Entry(topic=topic, payload=text.encode(), id=text, kind="vt", phase="onset", priority="high")
 
 
 def test_everything_arrives_as_the_contract_says(broker_url: str, listener: Listener) -> None:
@@ -164,13 +173,16 @@ def test_the_last_will_of_an_earlier_start_does_not_stand(listener: Listener) ->
 
 
 def test_a_broker_that_restarts_gets_everything_of_qos_1_and_what_is_retained(mosquitto: Mosquitto) -> None:
-    publisher = MqttPublisher(at(mosquitto.url), "ecg-edge")
+    publisher = MqttLink(at(mosquitto.url), "ecg-edge")
     publisher.connect(WILL)
     online = replace(WILL, payload=b'{"state":"online"}')
     publisher.publish(online)
     mosquitto.stop()
     for n in range(50):
-        publisher.publish(a_message(f"{n}", qos=n % 2))
+        if n % 2:
+            publisher.deliver(a_phase(f"{n}"))
+        else:
+            publisher.publish(a_message(f"{n}"))
     mosquitto.start()
     listening = Listener(mosquitto.url)
     publisher.close()
@@ -181,18 +193,18 @@ def test_a_broker_that_restarts_gets_everything_of_qos_1_and_what_is_retained(mo
 
 
 def test_messages_that_stay_unacknowledged_are_counted(mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mqtt_client, "_ACK_TIMEOUT_S", 0.3)
-    publisher = MqttPublisher(at(mosquitto.url), "ecg-edge")
+    monkeypatch.setattr(mqtt_link, "_HASTE_S", 0.3)
+    publisher = MqttLink(at(mosquitto.url), "ecg-edge")
     publisher.connect(WILL)
     mosquitto.stop()
     for n in range(7):
-        publisher.publish(a_message(f"{n}"))
-    with pytest.raises(SinkError, match="7 messages were not acknowledged"):
+        publisher.deliver(a_phase(f"{n}"))
+    with pytest.raises(SinkError, match="7 alert messages were not acknowledged"):
         publisher.close()
 
 
 def test_nobody_there_is_told_once_and_not_asked_again_at_every_record() -> None:
-    publisher = MqttPublisher(at(f"mqtt://{HOST}:{free_port()}"), "x")
+    publisher = MqttLink(at(f"mqtt://{HOST}:{free_port()}"), "x")
     with pytest.raises(SinkError, match="Connection refused: check that the broker runs"):
         publisher.connect(WILL)
     with socket.create_server((HOST, 0)) as elsewhere:
@@ -202,21 +214,21 @@ def test_nobody_there_is_told_once_and_not_asked_again_at_every_record() -> None
 
 
 def test_a_port_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mqtt_client, "CONNECT_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(mqtt_connection, "CONNECT_TIMEOUT_S", 0.3)
     with (
         socket.create_server((HOST, 0)) as silent,
         pytest.raises(SinkError, match=r"no MQTT broker answers within 0\.3 s"),
     ):
-        MqttPublisher(at(f"mqtt://{HOST}:{silent.getsockname()[1]}"), "x").connect(WILL)
+        MqttLink(at(f"mqtt://{HOST}:{silent.getsockname()[1]}"), "x").connect(WILL)
 
 
 @pytest.mark.parametrize("version", ["auto", "3.1.1"])
 def test_an_older_broker_is_spoken_to_in_3_1_1(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("amqtt", reason="needs amqtt, a broker that only knows MQTT 3.1.1")
-    monkeypatch.setattr(mqtt_client, "CONNECT_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(mqtt_connection, "CONNECT_TIMEOUT_S", 1.0)
     with embedded_broker() as url:
         listening = Listener(url)
-        publisher = MqttPublisher(at(url, version=version), "ecg-edge")
+        publisher = MqttLink(at(url, version=version), "ecg-edge")
         publisher.connect(WILL)
         publisher.publish(a_message("hello"))
         publisher.close()
@@ -226,7 +238,7 @@ def test_an_older_broker_is_spoken_to_in_3_1_1(version: str, monkeypatch: pytest
 
 
 def test_version_5_is_preferred(mosquitto: Mosquitto) -> None:
-    publisher = MqttPublisher(at(mosquitto.url), "x")
+    publisher = MqttLink(at(mosquitto.url), "x")
     publisher.connect(None)
     publisher.close()
     assert publisher.version == "5"
@@ -241,12 +253,12 @@ def test_a_wrong_password_says_where_to_look(tmp_path: Path) -> None:
     )
     settings = f"allow_anonymous false\npassword_file {tmp_path / 'passwords'}"
     with Mosquitto(tmp_path, settings).running() as broker:
-        publisher = MqttPublisher(at(broker.url, username="bed-3", password="right"), "x")
+        publisher = MqttLink(at(broker.url, username="bed-3", password="right"), "x")
         publisher.connect(WILL)
         publisher.close()
         for login in ({"username": "bed-3", "password": "wrong"}, {}):
             with pytest.raises(SinkError, match=r"check mqtt\.username and mqtt\.password_file") as refused:
-                MqttPublisher(at(broker.url, **login), "x").connect(WILL)
+                MqttLink(at(broker.url, **login), "x").connect(WILL)
             assert "wrong" not in str(refused.value)
 
 
@@ -255,10 +267,10 @@ def test_what_the_access_list_forbids_does_not_count_as_delivered(tmp_path: Path
         pytest.skip("needs mosquitto")
     (tmp_path / "acl").write_text("topic read #\n")
     with Mosquitto(tmp_path, f"allow_anonymous true\nacl_file {tmp_path / 'acl'}").running() as broker:
-        publisher = MqttPublisher(at(broker.url), "x")
+        publisher = MqttLink(at(broker.url), "x")
         publisher.connect(None)
-        publisher.publish(a_message("alert"))
-        with pytest.raises(SinkError, match=r"1 messages were refused, Not authorized"):
+        publisher.deliver(a_phase("alert"))
+        with pytest.raises(SinkError, match=r"1 alert messages were not acknowledged.*Not authorized"):
             publisher.close()
 
 
@@ -268,11 +280,11 @@ def test_tls_checks_the_certificate(tmp_path: Path) -> None:
     settings = f"allow_anonymous true\ncertfile {certificate}\nkeyfile {key}"
     plain = Mosquitto(tmp_path, settings)
     with plain.running() as broker:
-        trusted = MqttPublisher(at(broker.url, tls=True, ca_file=certificate), "x")
+        trusted = MqttLink(at(broker.url, tls=True, ca_file=certificate), "x")
         trusted.connect(WILL)
         trusted.publish(a_message("hello"))
         trusted.close()
         assert trusted.where.startswith("mqtts://")
         with pytest.raises(SinkError, match=r"certificate is not trusted.*mqtt\.ca_file"):
-            MqttPublisher(at(broker.url, tls=True), "x").connect(WILL)
+            MqttLink(at(broker.url, tls=True), "x").connect(WILL)
     gc.collect()

@@ -239,7 +239,7 @@ def test_what_is_published_of_it_is_json(tmp_path: Path) -> None:
     with opened(tmp_path / "outbox.sqlite") as box:
         box.put(an_entry(1))
         said = msgspec.json.decode(msgspec.json.encode(OutboxNotices(box).info()))
-    assert said == {"pending": 1, "lost": 0, "durable": True, "reason": None}
+    assert said == {"pending": 1, "lost": 0, "durable": True, "reason": None, "aside": 0}
 
 
 def test_every_commit_waits_for_the_disk(tmp_path: Path) -> None:
@@ -255,31 +255,142 @@ OURS = (
 )
 
 
-@pytest.mark.parametrize(
-    ("made", "kept"),
-    [
-        ("CREATE TABLE outbox (a, b); INSERT INTO outbox VALUES (1, 2);", []),
-        ("CREATE TABLE counted (name TEXT, value REAL); INSERT INTO counted VALUES ('lost_high', 'many');" + OURS, [7]),
-        (OURS + "INSERT INTO outbox VALUES (4, 't', x'38', 77, 'vt', 0.0);", [7]),
-        (OURS + "INSERT INTO outbox VALUES (4, 'ecg/#', x'38', 5, 'vt', 0.0);", [7]),
-        (OURS + "INSERT INTO outbox VALUES (4, 't', 8, 5, 'vt', 'old');", [7]),
-    ],
-    ids=["another program's", "a count that is none", "a rank that is none", "a topic that is none", "other types"],
-)
-def test_a_file_that_makes_no_sense_is_set_aside_and_what_does_is_kept(
-    made: str, kept: list[int], tmp_path: Path
-) -> None:
-    path = tmp_path / "outbox.sqlite"
+def made_of(path: Path, script: str) -> None:
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(made)
+        connection.executescript(script)
+
+
+def test_a_file_of_another_program_is_set_aside(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    made_of(path, "CREATE TABLE outbox (a, b); INSERT INTO outbox VALUES (1, 2);")
     with opened(path) as box:
         assert box.durable
         assert box.damaged == "the outbox was damaged and is kept as outbox.sqlite.damaged-1"
         box.put(an_entry(9))
-        assert waiting(box) == [*kept, 9]
+        assert waiting(box) == [9]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    ["'t', x'38', 77, 'vt', 0.0", "'ecg/#', x'38', 5, 'vt', 0.0", "'', x'38', 5, 'vt', 0.0", "'t', 8, 5, 'vt', 'old'"],
+    ids=["a rank that is none", "a wildcard", "no topic", "other types"],
+)
+def test_a_row_that_makes_no_sense_is_set_aside_alone_and_told(odd: str, tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    behind = "INSERT INTO outbox VALUES (5, 't', x'39', 5, 'vt', 0.0);"
+    made_of(path, OURS + f"INSERT INTO outbox VALUES (4, {odd});" + behind)
+    for _ in range(2):  # and it is neither forgotten nor counted again
+        with opened(path) as box:
+            assert box.durable
+            assert box.damaged is None
+            assert waiting(box) == [7, 9]
+            assert (box.pending, box.aside, box.lost["high"]) == (2, 1, 1)
+            assert "set aside" in str(OutboxNotices(box).trouble)
+
+
+def test_a_file_of_the_version_before_is_taken_over_whole(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    more = "".join(f"INSERT INTO outbox VALUES ({n}, 't', x'3{n % 10}', 5, 'vt', {n}.5);" for n in range(4, 10))
+    held = (
+        "CREATE TABLE in_force (id TEXT PRIMARY KEY, payload BLOB NOT NULL); INSERT INTO in_force VALUES ('a', x'61');"
+    )
+    made_of(path, OURS + more + held)
+    for _ in range(2):
+        with opened(path) as box:
+            assert box.durable
+            assert waiting(box) == [7, 4, 5, 6, 7, 8, 9]
+            assert box.in_force() == [b"a"]
+            assert (box.aside, sum(box.lost.values())) == (0, 0)
     with opened(path) as box:
-        assert box.damaged is None
-        assert waiting(box) == [*kept, 9]
+        box.put(an_entry(11))
+        assert waiting(box)[-1] == 11
+
+
+def test_one_bit_that_flips_costs_that_row_alone(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    with opened(path) as box:
+        for number in range(5):
+            box.put(an_entry(number))
+        box._connection.execute("UPDATE outbox SET payload = CAST(? AS BLOB) WHERE seq = 3", (b"6".ljust(100),))
+        assert waiting(box) == [0, 1, 3, 4]
+        assert (box.pending, box.aside, box.unsaid["high"]) == (4, 1, 1)
+
+
+def test_what_can_be_read_behind_a_page_that_cannot_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    with opened(path) as box:
+        for number in range(50):
+            box.put(an_entry(number, size=2000))
+    raw = bytearray(path.read_bytes())
+    at = len(raw) // 2 // 4096 * 4096
+    raw[at : at + 4096] = b"\xa5" * 4096
+    path.write_bytes(raw)
+    with opened(path) as box:
+        left = waiting(box)
+        assert len(left) >= 44
+        assert {0, 49} <= set(left), "those before and those behind"
+
+
+def test_alerts_after_the_disk_has_failed_are_offered_to_who_has_heard_those_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_TRY_DISK_AGAIN_S", 3600.0)
+    path = tmp_path / "outbox.sqlite"
+    with opened(path) as box:
+        last = 0
+        for number in range(20):
+            box.put(an_entry(number))
+            row = box.next(last)
+            assert row is not None
+            last = row[0]
+            box.acknowledge(last)
+        box._connection.execute("PRAGMA max_page_count = 1")
+        for number in range(20, 24):
+            box.put(an_entry(number, size=9000))
+        assert not box.durable
+        heard = []
+        while (row := box.next(last)) is not None:
+            last = row[0]
+            heard.append(int(row[2]))
+            box.acknowledge(last)
+        assert heard == [20, 21, 22, 23]
+        box.put(an_entry(24))
+        box._try_again_at = 0.0
+        row = box.next(last)
+        assert box.durable
+        assert row is not None
+        assert int(row[2]) == 24
+    with opened(path) as box:
+        assert waiting(box) == [24], "what the broker had while the disk failed is not said again"
+
+
+def test_what_a_disk_that_fails_still_holds_is_there_when_it_works_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "outbox.sqlite"
+    with opened(path) as box:
+        for number in range(3):
+            box.put(an_entry(number))
+    # Neither opened nor read.
+    with monkeypatch.context() as failing:
+        failing.setattr(
+            module.file,
+            "connect",
+            lambda where, of=module.file.connect: of(where) if where == ":memory:" else no_disk(),
+        )
+        failing.setattr(module.file, "rows_of_file", lambda _path: {table: [] for table in module.file.TABLES})
+        box = Outbox(path)
+        for number in (3, 4):
+            box.put(an_entry(number))
+        assert waiting(box) == [3, 4]
+    box._try_again_at = 0.0
+    assert waiting(box) == [0, 1, 2, 3, 4]
+    assert box.durable
+    box.close()
+
+
+def no_disk() -> sqlite3.Connection:
+    raise OSError(5, "Input/output error")
 
 
 def test_an_alert_in_force_of_another_version_is_forgotten_and_the_rest_is_ended(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 import subprocess
@@ -403,7 +404,12 @@ def interrupted(
 ) -> tuple[list[str], int]:
     """Record ten minutes, of which the middle ones are disturbed; return what was said and what others were given."""
     said, other = list[str](), Keeping()
-    fanout = Fanout([recorder, other], report=lambda error: said.append(str(error)))
+    keeper = logging.Handler()
+    keeper.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger("edge.sinks.fanout")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(keeper)
+    fanout = Fanout([recorder, other])
     fanout.open(STREAM)
     mv = signal(60_000)
     for block in blocks(mv):
