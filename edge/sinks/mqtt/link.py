@@ -185,10 +185,13 @@ class MqttLink:
         if self._thread is None:
             return
         self._hurry.set()
+        self._memory.farewell = farewell
+        if farewell is not None and self._session is None:
+            self._outgoing.retain(farewell)  # should there be a connection yet
         self._waker.wake()
         self._await_delivery()
-        if farewell is not None and self._session is not None:
-            self._say_farewell(self._session, farewell)
+        if self._memory.farewell is not None and self._session is not None:
+            self._say_farewell(self._session, self._memory.farewell)
         thread, self._thread = self._thread, None
         self._stop.set()
         self._waker.wake()
@@ -201,7 +204,9 @@ class MqttLink:
         if pending:
             kept = "they wait in the outbox for the next start" if durable else "they are lost"
             why = f" ({self._outbox.refused or self.trouble})" if self._outbox.refused or self.trouble else ""
-            what = f"{pending} alert messages were not acknowledged"
+            refusal = self._outbox.refusal if self._needed else None
+            how = "were not acknowledged" if refusal is None else f"were refused, {refusal}"
+            what = f"{pending} alert messages {how}"
             self.undelivered = f"{self._broker.url}: {what}: {kept}{why}"
             if self._patient or not durable:
                 raise SinkError(self._broker.url, what, f"{kept}; {self._outbox.refused or 'check the broker'}")
@@ -247,12 +252,11 @@ class MqttLink:
 
     def _say_farewell(self, session: Session, farewell: Publication) -> None:
         """Say the last word, and wait until the broker has it."""
-        session.farewell = farewell
         self._outgoing.retain(farewell)
         self._waker.wake()
         until = time.monotonic() + (_PATIENCE_S if self._patient else _FAREWELL_S)
         with self._outgoing.news:
-            while self._session is session and session.farewell is not None and time.monotonic() < until:
+            while self._session is session and self._memory.farewell is not None and time.monotonic() < until:
                 self._outgoing.news.wait(0.1)
 
     # -- the thread ---------------------------------------------------------------------------------------------------
@@ -302,7 +306,7 @@ class MqttLink:
             if not self._stop.is_set():
                 raise self._lost(connection)
         finally:
-            self._part(connection, session)
+            self._part(connection)
             lived_s = time.monotonic() - begun
             if not connection.taken_over and (self._memory.progress != progress or lived_s > _STABLE_AFTER_S):
                 self._backoff.reset()
@@ -350,7 +354,7 @@ class MqttLink:
             self._outgoing.news.notify_all()
         session.say_how_it_is()
 
-    def _part(self, connection: Connection, session: Session) -> None:
+    def _part(self, connection: Connection) -> None:
         with self._outgoing.news:
             self._session = None
             self._outgoing.forget_live()
@@ -359,7 +363,7 @@ class MqttLink:
             self._memory.unanswered = 0
             self._outbox.withdraw()
         # Whom it could not be told that this is the end is told so by the will.
-        connection.close(politely=self._stop.is_set() and session.farewell is None)
+        connection.close(politely=self._stop.is_set() and self._memory.farewell is None)
 
     def _on_message(self, message: paho.MQTTMessage) -> None:
         if message.topic == self._command_topic:

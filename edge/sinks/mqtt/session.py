@@ -35,6 +35,8 @@ class Memory(msgspec.Struct, kw_only=True):
         Whether alerts go one at a time, because the broker may not stand one of them.
     refused : str or None
         Why the broker does not take something other than an alert.
+    farewell : Publication or None
+        The last word, until the broker has it.
     wait_s, waits_since_s : float
         After how long, and since when, what it does not take waits to be offered again.
     """
@@ -43,6 +45,7 @@ class Memory(msgspec.Struct, kw_only=True):
     unanswered: int = 0
     careful: bool = False
     refused: str | None = None
+    farewell: Publication | None = None
     wait_s: float = _FIRST_WAIT_S
     waits_since_s: float = 0.0
 
@@ -62,11 +65,6 @@ class Session:
         Topic of the alerts in force, which follows the alerts.
     say : callable
         Told what is wrong, or None if nothing is.
-
-    Attributes
-    ----------
-    farewell : Publication or None
-        The last word, until the broker has it.
     """
 
     def __init__(
@@ -88,7 +86,6 @@ class Session:
         self._active = active
         self._last_sent = 0
         self._farewell_mid: int | None = None
-        self.farewell: Publication | None = None
         self.on_message: Callable[[paho.MQTTMessage], None] = lambda _message: None
 
     def serve(self, wanted: Callable[[], bool], hurried: Callable[[], bool]) -> None:
@@ -158,7 +155,7 @@ class Session:
             self._refuse(f"{publication.topic} is larger than the broker takes")
             return
         mid = self._connection.send(publication)
-        if publication is self.farewell:
+        if publication is self._memory.farewell:
             self._farewell_mid = mid
         if publication.qos:
             self._on_their_way.sent(mid, seq)
@@ -205,7 +202,7 @@ class Session:
         if not known:
             return
         if mid == self._farewell_mid:
-            self.farewell = None
+            self._memory.farewell = None
         if refused is None:
             self._on_their_way.acknowledged += 1
             self._memory.progress += 1

@@ -97,7 +97,7 @@ class Outbox:
         # What the broker does not take, and why; it is offered again later.
         self._deferred: dict[int, str] = {}
         self._newest = 0
-        self.refused: str | None = None
+        self.refusal: str | None = None
         self.damaged: str | None = None
         self.trouble: str | None = None
         self._started = time.monotonic()
@@ -165,12 +165,17 @@ class Outbox:
         """Leave out a phase that the broker does not take, so that it does not stand in the way of those behind it."""
         with self._lock:
             self._deferred[seq] = why
-            self.refused = f"the broker does not take an alert, {why}"
+            self.refusal = why
 
     def release(self) -> None:
         """Offer again what was deferred; that it was refused holds until something is acknowledged."""
         with self._lock:
             self._deferred.clear()
+
+    @property
+    def refused(self) -> str | None:
+        """What the broker does not take, and why the last of it; None if it takes everything."""
+        return None if self.refusal is None else f"the broker does not take an alert, {self.refusal}"
 
     @property
     def deferred(self) -> int:
@@ -192,7 +197,7 @@ class Outbox:
         with self._lock:
             self._deferred.pop(seq, None)
             if not self._deferred:
-                self.refused = None
+                self.refusal = None
             self._do(act)
             if self._in_memory:
                 self._gone.add(seq)

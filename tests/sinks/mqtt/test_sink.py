@@ -270,7 +270,7 @@ def test_what_the_access_list_forbids_does_not_count_as_delivered(tmp_path: Path
         publisher = MqttLink(at(broker.url), "x")
         publisher.connect(None)
         publisher.deliver(a_phase("alert"))
-        with pytest.raises(SinkError, match=r"1 alert messages were not acknowledged.*Not authorized"):
+        with pytest.raises(SinkError, match=r"1 alert messages were refused, Not authorized"):
             publisher.close()
 
 
