@@ -143,8 +143,13 @@ class Connection:
 
     def close(self, *, politely: bool = True) -> None:
         """End it; the broker publishes the last will unless that is done politely."""
-        self._client.on_disconnect = None
-        drop(self._client, politely=politely)
+        client = self._client
+        client.on_disconnect = None
+        drop(client, politely=politely)
+        # Nothing refers to it any more: what paho still holds open is closed at once, not when garbage is collected.
+        client.on_connect = client.on_publish = client.on_message = None
+        self.on_acknowledged = lambda _mid, _why: None
+        self.on_message = lambda _message: None
 
     def _arm(self, *, lasting: bool) -> None:
         """Set what the broker is to publish when the connection breaks, and the certificates."""
