@@ -63,6 +63,8 @@ class Stream(Message, frozen=True, kw_only=True, eq=False):
         Length of the stream where it is known beforehand.
     notes : tuple of str
         What a user should know of this source, one line each: an assumed gain, a signal left out.
+    lead_off_detection : bool
+        Whether the source says when an electrode is off; where it does, a flat line is no loose electrode.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Stream(Message, frozen=True, kw_only=True, eq=False):
     range_mv: tuple[tuple[float, float], ...] | None = None
     n_samples: int | None = None
     notes: tuple[str, ...] = ()
+    lead_off_detection: bool = False
 
 
 class Samples(Message, frozen=True, kw_only=True, eq=False):

@@ -25,6 +25,17 @@ class BoardFormat(StrEnum):
     cyton = "cyton"
 
 
+class BoardName(StrEnum):
+    """Boards whose packets look like another's."""
+
+    ads1292r = "ads1292r"
+    ads1293 = "ads1293"
+    max30001 = "max30001"
+    max30102 = "max30102"
+    healthypi4 = "healthypi4"
+    healthypi5 = "healthypi5"
+
+
 class EmulatedFormat(StrEnum):
     """What a board in software can send."""
 
@@ -58,6 +69,20 @@ def run(
         float | None,
         typer.Option(metavar="HZ", help="Sampling rate, of a board that does not say it or can change it."),
     ] = None,
+    board: Annotated[
+        BoardName | None, typer.Option(help="Which board it is, where several send packets that look alike.")
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|NAME,…",
+            help="Columns of a text board to read, by number from 1 or by name; those that are ECG, unless given.",
+        ),
+    ] = None,
+    leads: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,…", help="Names of the leads in column order, or which of a board's names to read."),
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for a port that is not there yet.")] = False,
     model: Model = None,
     annotations: Annotations = None,
@@ -72,7 +97,16 @@ def run(
     from edge.service import run as service  # noqa: PLC0415
     from edge.service.wiring import Options, settings, with_sensor  # noqa: PLC0415
 
-    sensor = {"port": port, "baud": baud, "format": format_ and format_.value, "rate_hz": rate, "wait": wait or None}
+    sensor = {
+        "port": port,
+        "baud": baud,
+        "format": format_ and format_.value,
+        "rate_hz": rate,
+        "board": board and board.value,
+        "columns": columns and tuple(int(part) if part.isdecimal() else part for part in _parts(columns)),
+        "leads": leads and _parts(leads),
+        "wait": wait or None,
+    }
 
     def read() -> Config:
         return with_sensor(settings(config, model=model, mqtt_url=mqtt), sensor)
@@ -152,6 +186,10 @@ def emulate(
         faults=faults,
     )
     raise typer.Exit(service.run(emulation))
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(","))
 
 
 def _at_for(text: str) -> tuple[float, float]:

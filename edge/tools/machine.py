@@ -52,7 +52,7 @@ def cameras(dev: Path = Path("/dev")) -> str:
 
 def _open_to_us(device: Path, group: str) -> None:
     if not os.access(device, os.R_OK | os.W_OK):
-        raise EcgEdgeError(f"{device}: permission denied", f"`sudo usermod -aG {group} $USER`, then log in again")
+        raise EcgEdgeError(f"{device}: permission denied", ports.way_in(str(device), group))
 
 
 def clock(now_s: float | None = None) -> str:

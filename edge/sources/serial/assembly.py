@@ -197,6 +197,7 @@ class Assembler:
             start_time=self._utc(now_s - n / fs_hz),
             range_mv=offered.range_mv,
             notes=(offered.what, *offered.notes),
+            lead_off_detection=offered.lead_off_detection,
         )
 
     def _first(self, block: Block, now_s: float) -> int:

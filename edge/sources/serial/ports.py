@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import os
 import socket
 import struct
+import termios
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -166,21 +168,37 @@ def _explained(device: str, error: Exception) -> SourceError:
     if number == errno.ENOENT:
         return SourceError(device, "no such port", "plug the board in; `ecg-edge devices` lists the ports there are")
     if number in (errno.EACCES, errno.EPERM):
-        group = _group(device)
-        return SourceError(device, "permission denied", f"`sudo usermod -aG {group} $USER`, then log in again")
+        return SourceError(device, "permission denied", way_in(device))
     if number in (errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK):
         return SourceError(device, "in use by another program", "close it there")
     return SourceError(device, f"cannot be opened ({error})", "is it a serial port?")
 
 
-def _group(device: str) -> str:
-    """Return the group that may open a port; Debian's is dialout."""
+_DEBIANS_GROUP = "dialout"
+_RULE = "/etc/udev/rules.d/99-ecg.rules"
+
+
+def way_in(device: str, usual_group: str = _DEBIANS_GROUP) -> str:
+    """Say how to be allowed to open a device: by joining its group, if that group may and is not root's."""
     import grp  # noqa: PLC0415  (not on every platform)
 
+    group, group_may = usual_group, True
     try:
-        return grp.getgrgid(Path(device).stat().st_gid).gr_name
+        found = Path(device).stat()
+        group_may = found.st_mode & 0o060 == 0o060
+        group = grp.getgrgid(found.st_gid).gr_name
+        member = found.st_gid in {os.getgid(), *os.getgroups()}
     except (OSError, KeyError):
-        return "dialout"
+        member = False
+    if group_may and group != "root" and not member:
+        return f"`sudo usermod -aG {group} $USER`, then log in again"
+    # To join root's group would give away far more than the port, and a group that may not open it does not help.
+    name = Path(device).resolve().name
+    rule = f'KERNEL=="{name}", GROUP="{usual_group}", MODE="0660"'
+    return (
+        f"only root may open it: put `{rule}` into {_RULE}, then "
+        f"`sudo udevadm control --reload && sudo udevadm trigger` and `sudo usermod -aG {usual_group} $USER`"
+    )
 
 
 _TIOCGICOUNT = 0x545D
@@ -193,6 +211,14 @@ class _SerialPort:
 
     def __init__(self, port: Any) -> None:
         self._port = port
+        self._keep_lines_when_closed()
+
+    def _keep_lines_when_closed(self) -> None:
+        """Leave DTR as it is when the port is closed: its next opening then resets no board that is reset by DTR."""
+        with contextlib.suppress(OSError, AttributeError, termios.error):
+            modes = termios.tcgetattr(self._port.fileno())
+            modes[2] &= ~termios.HUPCL
+            termios.tcsetattr(self._port.fileno(), termios.TCSANOW, modes)
 
     def read_some(self) -> bytes:
         data: bytes = self._port.read(1)
@@ -227,6 +253,11 @@ class _SocketPort:
         self._socket = socket.create_connection((parts.hostname, parts.port), timeout=5)
         self._socket.settimeout(_TIMEOUT_S)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # A board that went without a word is noticed within half a minute.
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3)):
+            if hasattr(socket, name):
+                self._socket.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
     def read_some(self) -> bytes:
         try:

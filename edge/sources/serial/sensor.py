@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -108,7 +109,8 @@ class SerialSensor:
             raise error
         self._assembler.disconnected()
         self._damaged = (sum(self._damaged), 0)
-        if self._problem != str(error):
+        # How many bytes or seconds there were until now is no news.
+        if _without_numbers(self._problem or "") != _without_numbers(str(error)):
             self._problem = str(error)
             yield self._assembler.state(now_s, self._problem)
 
@@ -134,6 +136,10 @@ def _as_one(blocks: list[Samples]) -> Iterator[Samples]:
         yield blocks[0]
     elif blocks:
         yield Samples(start=blocks[0].start, mv=np.concatenate([block.mv for block in blocks]))
+
+
+def _without_numbers(text: str) -> str:
+    return re.sub(r"[\d.,]+", "", text)
 
 
 def _utc_offset_s() -> float:

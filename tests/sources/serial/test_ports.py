@@ -139,10 +139,29 @@ def test_ports_that_cannot_be(port: str, said: str) -> None:
     assert said in error_of(port)
 
 
+DENIED = PermissionError(13, "Permission denied")
+
+
 def test_permission_denied_names_the_group() -> None:
-    error = ports._explained("/dev/null", PermissionError(13, "Permission denied"))
-    assert "permission denied: `sudo usermod -aG root $USER`" in str(error)
-    assert "-aG dialout" in str(ports._explained("/dev/ttyNONE", PermissionError(13, "Permission denied")))
+    assert "permission denied: `sudo usermod -aG dialout $USER`" in str(ports._explained("/dev/ttyNONE", DENIED))
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o620, 0o640])
+def test_nobody_is_told_to_join_a_group_that_may_not_open_the_port(tmp_path: Path, mode: int) -> None:
+    port = tmp_path / "ttyX0"
+    port.touch()
+    port.chmod(mode)
+    said = str(ports._explained(str(port), DENIED))
+    assert 'KERNEL=="ttyX0", GROUP="dialout", MODE="0660"' in said
+    assert "udevadm trigger" in said
+
+
+def test_nobody_is_told_to_join_roots_group() -> None:
+    # As the console's ports are: root:root.
+    assert Path("/dev/null").stat().st_gid == 0
+    said = str(ports._explained("/dev/null", DENIED))
+    assert "usermod -aG root" not in said
+    assert "only root may open it: put `KERNEL" in said
 
 
 def test_a_port_in_use() -> None:

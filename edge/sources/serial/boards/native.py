@@ -91,6 +91,7 @@ class Native:
                 range_mv=tuple((-half * gain * 1e-3, (half - 1) * gain * 1e-3) for gain in gains.tolist()),
                 what=f"{hello.device or 'board'}, firmware {hello.firmware or 'unnamed'}, native protocol",
                 modulo=1 << 32,
+                lead_off_detection=True,
             )
         ]
         waiting, self._waiting = self._waiting, []

@@ -14,6 +14,7 @@ _LEAST_CLOCK, _MOST_CLOCK = _CLOCK, 0.005
 _MIN_SPAN_S = 1.5
 _PATIENCE_S = 6.0
 _PAUSE_S = 1.0
+_OFF = 0.01
 _TRIMMINGS, _LEAST, _MOST_TRIMMED = 3, 12, 0.8
 _KEPT = 4096
 
@@ -66,6 +67,13 @@ class Pace:
         nearest = min(_STANDARD_HZ, key=lambda standard: abs(standard - hz))
         within = min(max(_LEAST_CLOCK, doubt), _MOST_CLOCK)
         return float(nearest) if abs(nearest - hz) <= within * nearest else max(round(hz, 1), 1.0)
+
+    def other_than(self, fs_hz: float, now_s: float, *, by: float = _OFF, span_s: float = _PATIENCE_S) -> float | None:
+        """Return the rate if it is for certain another than `fs_hz`, by more than a share; None if it is not."""
+        if self.span_s < span_s or (found := self.measured()) is None:
+            return None
+        hz, doubt = found
+        return self.hz(now_s) if abs(hz - fs_hz) > (by + doubt) * fs_hz else None
 
 
 def _residuals(at: NDArray[np.float64], n: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,8 +36,8 @@ _ASSUMED_HZ = 250.0
 _LOOK_EVERY_S = 10.0
 # So many values beyond a converter's limits are no damaged lines.
 _DAMAGED = 0.02
-# A rate that turns out this much off was measured on too little.
-_RATE_OFF, _RATE_SURE, _RATE_SPAN_S = 0.01, 0.002, 20.0
+# A rate that turns out this much off was measured on too little, or is not what the user says.
+_MEASURED_OFF, _SAID_OFF, _RATE_SPAN_S = 0.01, 0.03, 15.0
 
 
 class Layout:
@@ -294,17 +295,14 @@ class Text:
             or (beats and contradicted(scale, recent[:, beats], fs_hz))
         ):
             scale = _scaled(choice, recent, self._options, beats=bool(beats), fs_hz=fs_hz)
-        rate_hz = None if self._options.rate_hz else self._better_rate(fs_hz)
+        by = _SAID_OFF if self._options.rate_hz else _MEASURED_OFF
+        rate_hz = self._pace.other_than(fs_hz, self._now_s or 0.0, by=by, span_s=_RATE_SPAN_S)
+        if rate_hz is not None:
+            note = f"samples come at {rate_hz:g} a second, not at {fs_hz:g}"
+            choice = msgspec.structs.replace(choice, notes=(*choice.notes, note))
         if choice.columns == layout.choice.columns and scale == layout.scale and rate_hz is None:
             return None
         return Layout(layout.table, choice, scale, rate_hz or layout.fs_hz, tells_off=layout.tells_off)
-
-    def _better_rate(self, fs_hz: float) -> float | None:
-        """Return the rate, if it was measured wrongly at the start or has changed since."""
-        found = self._pace.measured()
-        if found is None or self._pace.span_s < _RATE_SPAN_S or found[1] > _RATE_SURE:
-            return None
-        return self._pace.hz(self._now_s or 0.0) if abs(found[0] - fs_hz) > _RATE_OFF * fs_hz else None
 
 
 def _all_off(options: BoardSettings, fs_hz: float | None) -> Layout:
