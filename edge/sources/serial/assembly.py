@@ -24,6 +24,7 @@ _BEHIND_S = 2.0
 _AGAIN_S, _LATE_S = 0.2, 0.5
 # What a counter says was lost, and there was no time to lose, was not; to so much the clock may be wrong.
 _DOUBT_S, _DOUBT = 2.0, 0.05
+_TWO_WITNESSES_S = 3600.0
 # Boards that say neither when nor how many come at a rate that was measured, and not for long.
 _MEASURED_SLOPE = 0.03
 # While a board is away, samples are called lost at the pace they are missed at, and a little less: how many really are
@@ -220,10 +221,18 @@ class Assembler:
     def _believed(self, ahead: int, block: Block, now_s: float) -> int:
         """Return how far ahead a block is, by its counter; by the clock if the counter says more than can be."""
         missed = max(self._missed(block, now_s), 0)
-        if ahead <= missed * (1 + _DOUBT) + _DOUBT_S * self._fs_hz:
+        beyond = ahead - missed * (1 + _DOUBT) - _DOUBT_S * self._fs_hz
+        # Two witnesses of the board, that something was lost, are worth more than when it came; but not for ever.
+        if beyond <= 0 or (beyond < _TWO_WITNESSES_S * self._fs_hz and self._board_agrees(ahead, block)):
             return ahead
         self._offset += missed - ahead
         return missed
+
+    def _board_agrees(self, ahead: int, block: Block) -> bool:
+        """Whether the board's clock has gone on by as much as its counter."""
+        if block.board_us is None:
+            return False
+        return self._clock().agrees(self._next + ahead, block.board_us)
 
     def _missed(self, block: Block, now_s: float) -> int:
         """Return how many samples the clock says are missing before a block."""

@@ -187,11 +187,23 @@ class SampleClock:
             return said_s
         before, before_s = self._last
         elapsed_s = (first - before) / self._fs_hz
-        fits = abs(said_s - before_s - elapsed_s) <= _JUMP_S + _JUMP_SHARE * abs(elapsed_s)
+        fits = self._fits(said_s, first)
         late_s = host_s - self._arrivals.host(said_s + n / self._fs_hz)
         if not fits and not (said_s > before_s and -_STEP_S < late_s < _JUMP_S):
             self._shift_s += before_s + elapsed_s - said_s
         return board_s + self._shift_s
+
+    def _fits(self, said_s: float, first: int) -> bool:
+        before, before_s = self._last
+        elapsed_s = (first - before) / self._fs_hz
+        return abs(said_s - before_s - elapsed_s) <= _JUMP_S + _JUMP_SHARE * abs(elapsed_s)
+
+    def agrees(self, first: int, board_us: int) -> bool:
+        """Whether a sample of this number may have been taken when the board's clock said `board_us`."""
+        before_us, wraps = self._us, self._wraps
+        said_s = self._unwrap(board_us) + self._shift_s
+        self._us, self._wraps = before_us, wraps
+        return bool(self._samples) and self._fits(said_s, first)
 
     def _unwrap(self, board_us: int) -> float:
         """Return the board's time in seconds; it comes in µs modulo 2^32 and not always in order."""
