@@ -61,6 +61,7 @@ class Assembler:
         self._heard = 0
         self._fresh_s: float | None = None
         self._again = (0, 0)
+        self._counter: int | None = None
         self._lateness = _Lateness()
         self._pings: dict[int, float] = {}
 
@@ -243,7 +244,11 @@ class Assembler:
         """Whether a board counts from the start again without having said so."""
         if block.counter is None or self._stretch is None or self._stretch.modulo != _LONG_COUNTER:
             return False
+        before, self._counter = self._counter, block.counter
         behind = (self._next - self._offset - block.counter) % _LONG_COUNTER
+        if block.counter == before:
+            # It sticks: the same samples again are no new ones.
+            return False
         if not len(block.mv) <= behind < _LONG_COUNTER // 2:
             self._again = (0, 0)
             return False

@@ -269,3 +269,129 @@ def test_a_board_that_is_only_late_is_not_given_up() -> None:
     bench.send(0)
     assert bench.assembler.absent(101.9) == []
     assert bench.assembler.absent(103.5) != []
+
+
+@pytest.mark.parametrize("every_s", [1.0, 2.5, 20.0])
+def test_a_board_that_restarts_again_and_again_under_one_number_goes_on(every_s: float) -> None:
+    bench = Bench()
+    restarts = int(60 / every_s)
+    for n in range(restarts):
+        for i in range(int(every_s * 0.9 * FS_HZ / N)):
+            bench.send(i * N, 100 + n * every_s + (i + 1) * N / FS_HZ)
+    bench.check()
+    # Besides what was never sent, it takes a moment each time to be sure.
+    assert bench.assembler.counts["lost"] <= restarts * (every_s * 0.1 + 0.25) * FS_HZ
+    assert bench.assembler._next == pytest.approx(60 * FS_HZ, abs=every_s * 0.1 * FS_HZ + 60)
+    there = sum(len(m.mv) for m in bench.out if isinstance(m, Samples))
+    assert there > 0.6 * 60 * FS_HZ
+
+
+@pytest.mark.parametrize("modulo", [LONG, 256])
+def test_a_counter_that_sticks_brings_no_new_samples(modulo: int) -> None:
+    bench = Bench(description(modulo=modulo))
+    for i in range(50):
+        bench.send(i * N, modulo=modulo)
+    for i in range(50, 400):
+        bench.send(490, 100 + (i + 1) * N / FS_HZ, modulo=modulo)
+        bench.out += bench.assembler.absent(100 + (i + 1) * N / FS_HZ)
+    if modulo == LONG:
+        assert bench.assembler.silent_s(116) == pytest.approx(14, abs=0.1)
+        assert sum(n for _, n in bench.gaps) > 10 * FS_HZ
+    bench.check()
+    # It counts on: what comes stands where the clock says, and nothing lies ahead of its time.
+    for i in range(400, 500):
+        bench.send(500 + (i - 400) * N, 100 + (i + 1) * N / FS_HZ, modulo=modulo)
+    bench.check()
+    if modulo == LONG:
+        assert bench.assembler._next == pytest.approx(5000, abs=60)
+
+
+@pytest.mark.parametrize("jump", [2000, 100_000, 2**30])
+@pytest.mark.parametrize("clock_jumps", [False, True])
+def test_what_a_counter_says_was_lost_must_have_had_the_time_to_be(jump: int, clock_jumps: bool) -> None:
+    bench = Bench()
+    for i in range(100):
+        bench.send(i * N)
+    for i in range(100, 400):
+        us = round((i * N + (jump if clock_jumps and jump > 1e6 else 0)) / FS_HZ * 1e6) % LONG
+        bench.say(
+            msgspec.structs.replace(block(i * N + jump), board_us=us),
+            100 + (i + 1) * N / FS_HZ,
+        )
+    bench.check()
+    state = bench.assembler.state(100 + 4000 / FS_HZ)
+    assert bench.assembler.counts["lost"] <= 2.5 * FS_HZ
+    assert state.time.timestamp() == pytest.approx(1e9 + 116, abs=0.2)
+
+
+@pytest.mark.parametrize("jump_s", [-3000.0, -20.0, 20.0, 1500.0])
+@pytest.mark.parametrize("often", [False, True])
+def test_a_board_clock_that_jumps_moves_no_time(jump_s: float, often: bool) -> None:
+    bench = Bench()
+    for i in range(2000):
+        us = i * N / FS_HZ * 1e6 + 4e9
+        jumped = i % 7 == 3 if often else i >= 700
+        us += jump_s * 1e6 if jumped else 0
+        bench.say(msgspec.structs.replace(block(i * N), board_us=round(us) % LONG), 100 + (i + 1) * N / FS_HZ)
+        if i % 50 == 49:
+            state = bench.assembler.state(100 + (i + 1) * N / FS_HZ)
+            assert state.time.timestamp() == pytest.approx(1e9 + 100 + (i + 1) * N / FS_HZ, abs=0.2)
+            assert abs(state.drift_ppm or 0) <= 2000
+    assert bench.gaps == []
+
+
+@pytest.mark.parametrize("modulo", [LONG, 256, None])
+@pytest.mark.parametrize("silent_s", [1.5, 3.0, 12.0, 45.0])
+def test_a_silence_is_no_drift_and_nothing_is_dated_into_the_future(modulo: int | None, silent_s: float) -> None:
+    bench = Bench(description(modulo=modulo))
+    silent = round(silent_s * FS_HZ / N)
+    for i in range(9000):
+        now_s = 100 + (i + 1) * N / FS_HZ
+        if not 1000 <= i < 1000 + silent and not 4000 <= i < 4000 + silent:
+            bench.send(i * N, now_s, modulo=modulo)
+        if bench.assembler.silent_s(now_s) > 2:
+            bench.out += bench.assembler.absent(now_s)
+        if i % 100 == 99:
+            state = bench.assembler.state(now_s)
+            assert state.time.timestamp() <= 1e9 + now_s + 1e-6
+            assert state.drift_ppm is None or abs(state.drift_ppm) < 100
+    bench.check()
+    assert bench.assembler._next == pytest.approx(90_000, abs=260)
+
+
+@pytest.mark.parametrize("true_hz", [244.0, 248.0, 252.0, 256.0])
+def test_a_board_that_is_slower_or_faster_than_thought_loses_nothing(true_hz: float) -> None:
+    bench = Bench(description(modulo=None))
+    # What was measured at the start is wrong by half a per cent.
+    bench.say(description(modulo=None, fs_hz=true_hz * 1.005), 100)
+    for i in range(int(600 * true_hz / N)):
+        now_s = 100 + (i + 1) * N / true_hz + (0.02 if i % 3 else 0.0)
+        bench.send(i * N, now_s, modulo=None)
+        state = bench.assembler.state(now_s)
+        assert state.drift_ppm is None
+        assert state.time.timestamp() <= 1e9 + now_s
+    assert bench.gaps == []
+
+
+@pytest.mark.parametrize("back", [1, 4, 7])
+def test_eight_bit_blocks_a_little_late_are_doubles_and_a_long_way_ahead_are_losses(back: int) -> None:
+    bench = Bench(description(modulo=256))
+    for i in range(30):
+        bench.send(i * N, modulo=256)
+    bench.send(300 - back, n=back, modulo=256, now_s=100 + 300 / FS_HZ)
+    assert bench.gaps == []
+    assert bench.assembler.counts["doubled"] == back
+    bench.send(300 + 256 - 8, modulo=256)
+    assert bench.gaps == [(300, 248)]
+
+
+@pytest.mark.parametrize("at", [LONG - 15, LONG - 10, LONG - 5, LONG - 1])
+def test_a_long_counter_wraps_within_a_block_or_between_two(at: int) -> None:
+    bench = Bench()
+    for i in range(6):
+        bench.send((at + i * N) % LONG, 100 + i * N / FS_HZ)
+    bench.send((at + 8 * N) % LONG, 100 + 8 * N / FS_HZ)
+    bench.check()
+    assert bench.gaps == [(60, 20)]
+    bench.send((at + 7 * N) % LONG, 100 + 9 * N / FS_HZ)
+    assert bench.assembler.counts["doubled"] == N
