@@ -24,10 +24,10 @@ from edge.service.replay import Replay
 from edge.service.wiring import Options
 from edge.sinks import Sink
 from edge.sinks.wfdb_annotations import WfdbAnnotations
+from edge.sources.wfdb_files import read_header
 from edge.sources.wfdb_record import open_record
-from edge.wfdb_format.header import read_header
 from training import ec57
-from training.evaluate import read_annotations
+from training.evaluate import read_both
 
 JOBS = 2
 """Processes at once, unless told otherwise."""
@@ -106,8 +106,8 @@ def read(name: str, folder: Path, data: Path) -> Scored:
         Folder of the database.
     """
     header = read_header(data / f"{name}.hea")
-    reference, found = read_annotations(data / f"{name}.atr"), read_annotations(folder / f"{name}.edge")
-    compared = ec57.compare(reference, found, header.fs_hz)
+    fs_hz, reference, found = read_both(data / f"{name}.atr", folder / f"{name}.edge", header.fs_hz)
+    compared = ec57.compare(reference, found, fs_hz)
     at = {int(sample): score for sample, score in np.load(folder / f"{name}.scores.npy").tolist()}
     n_samples = header.n_samples or int(reference[0].max(initial=0))
     return Scored(
@@ -121,12 +121,16 @@ def read(name: str, folder: Path, data: Path) -> Scored:
     )
 
 
-class _Scores:
+class _Scores(Sink):
     """Sink that writes sample and score of each beat."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.where = str(folder)
+
+    @property
+    def where(self) -> str:
+        """The folder."""
+        return str(self._folder)
 
     def open(self, stream: Stream) -> None:
         self._path = self._folder / f"{stream.name}.scores.npy"

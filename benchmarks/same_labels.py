@@ -21,9 +21,10 @@ import numpy as np
 from benchmarks import common, replayed
 from edge.errors import EcgEdgeError
 from edge.inference.beat_model import BeatModel, model_names
-from edge.messages import Beat, Gap, LabelledBeat, Message, Samples, Stream
+from edge.messages import Beat, Gap, LabelledBeat, Message, Samples
 from edge.service.run import LiveRun
 from edge.service.wiring import Options
+from edge.sinks import Sink
 from edge.sources.serial.sensor import SerialSensor
 from edge.sources.serial.settings import Sensor
 from edge.sources.wfdb_record import WfdbRecord
@@ -149,18 +150,13 @@ def floating(weights: Path, kind: str) -> Callable[[LabelledBeats], Labels]:
     return label
 
 
-class _Notes:
+class _Notes(Sink):
     """Sink that keeps labels, and counts samples."""
-
-    where = ""
 
     def __init__(self) -> None:
         self.labels: Labels = {}
         self.received = 0
         self.end = 0
-
-    def open(self, stream: Stream) -> None:
-        pass
 
     def write(self, message: Message) -> None:
         if isinstance(message, LabelledBeat):
@@ -170,9 +166,6 @@ class _Notes:
             self.end = max(self.end, message.end)
         elif isinstance(message, Gap):
             self.end = max(self.end, message.start + message.n)
-
-    def close(self, reason: str) -> None:
-        pass
 
 
 def _board(paths: Any, record: Path, speed: float) -> None:

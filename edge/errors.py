@@ -5,6 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
+def one_line(text: str) -> str:
+    r"""Return a text as one line that does nothing to a terminal, whatever file or board it came from.
+
+    >>> one_line("lead\x1b[2J  V1\n")
+    'lead?[2J V1'
+    """
+    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+
+
 class EcgEdgeError(Exception):
     """Something the user can act on; shown as one line, never as a traceback.
 
@@ -23,7 +32,7 @@ class EcgEdgeError(Exception):
 
     def __str__(self) -> str:
         line = f"{self.what}: {self.fix}" if self.fix else self.what
-        return " ".join(line.split())
+        return one_line(line)
 
 
 class SourceError(EcgEdgeError):

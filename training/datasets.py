@@ -20,9 +20,11 @@ from edge.errors import SourceError
 from edge.features.fingerprint import FINGERPRINT
 from edge.messages import FS_HZ, Beat, Label, Samples, Stream
 from edge.pipeline import Chain, front_end
+from edge.sources.wfdb_files import read_header
 from edge.sources.wfdb_record import WfdbRecord
 from edge.stages import Stage
 from edge.timebase import Rates
+from edge.wfdb_format.annotations import decode_annotations
 
 CLASSES: tuple[Label, ...] = ("N", "S", "V", "F", "Q")
 """AAMI EC57 classes, in the order of their numbers here and of a model's output."""
@@ -275,11 +277,9 @@ def _read(
     path: Path, leads: Sequence[int] | None = None
 ) -> tuple[Stream, NDArray[np.float32], NDArray[np.int64], NDArray[np.int8]]:
     """Return stream, signal in mV, and its annotated beats."""
-    import wfdb  # noqa: PLC0415 - brings pandas and matplotlib
-
     record = WfdbRecord(path)
     stream = record.stream
-    mv = np.concatenate([block.mv for block in record.blocks(_BLOCK)])
+    mv = np.concatenate([block.mv for block in record.blocks(_BLOCK) if isinstance(block, Samples)])
     if leads is not None:
         mv = mv[:, list(leads)]
         stream = msgspec.structs.replace(
@@ -287,13 +287,14 @@ def _read(
             leads=tuple(stream.leads[i] for i in leads),
             range_mv=stream.range_mv and tuple(stream.range_mv[i] for i in leads),
         )
+    frames_hz = read_header(path.with_name(f"{path.name}.hea")).fs_hz
     try:
-        annotation = wfdb.rdann(str(path), "atr")
+        annotations = decode_annotations(path.with_name(f"{path.name}.atr").read_bytes())
     except (OSError, ValueError) as error:
         raise SourceError(str(path), f"its annotations cannot be read ({error})", "fetch it again") from None
-    is_beat = np.array([symbol in _NUMBER for symbol in annotation.symbol], np.bool_)
-    classes = np.array([_NUMBER[symbol] for symbol in annotation.symbol if symbol in _NUMBER], np.int8)
-    return stream, mv, annotation.sample[is_beat].astype(np.int64), classes
+    is_beat = np.array([symbol in _NUMBER for symbol in annotations.symbols], np.bool_)
+    classes = np.array([_NUMBER[symbol] for symbol in annotations.symbols if symbol in _NUMBER], np.int8)
+    return stream, mv, annotations.at(stream.fs_hz, frames_hz)[is_beat], classes
 
 
 def _run(chain: Chain, mv: NDArray[np.float32]) -> Iterator[object]:

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import SourceError
-from edge.wfdb_format.header import read_header
+from edge.sources.wfdb_files import read_header
+from edge.wfdb_format.annotations import Annotations, decode_annotations
 from training import ec57
 from training.report import NAN, RecordScore, Report, render
 from training.splits import DS1, DS2, PACED, svdb_unseen
 
-__all__ = ["Report", "evaluate", "read_annotations", "record_names", "render"]
+__all__ = ["Report", "evaluate", "read_annotations", "read_both", "record_names", "render"]
 
 
 def evaluate(
@@ -87,43 +88,64 @@ def record_names(records: Sequence[str], data: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def read_annotations(path: Path) -> tuple[NDArray[np.int64], list[str]]:
-    """Read a WFDB annotation file, checking that it is whole.
+Annotated = tuple[NDArray[np.int64], list[str]]
+"""Samples and symbols."""
+
+
+def read_annotations(path: Path, fs_hz: float | None = None) -> Annotated:
+    """Read a WFDB annotation file, checking that it is whole and in order of time.
 
     Parameters
     ----------
     path : Path
         With its extension.
-
-    Returns
-    -------
-    samples : int64 array
-        In order of time.
-    symbols : list of str
+    fs_hz : float, optional
+        Frames per second of the record, to count at; by default samples are as the file has them.
 
     Raises
     ------
     SourceError
         If it is missing or broken.
     """
-    import wfdb  # noqa: PLC0415  (takes a second to import)
+    annotations = _read(path)
+    return annotations.samples if fs_hz is None else annotations.at(fs_hz, fs_hz), annotations.symbols
 
+
+def _read(path: Path) -> Annotations:
     fix = "write or fetch it again"
     try:
-        raw = path.read_bytes()
+        annotations = decode_annotations(path.read_bytes())
     except OSError as error:
         raise SourceError(str(path), error.strerror or "cannot be read", fix) from error
-    # wfdb reads a file that was cut off, or is none, as far as it goes.
-    if len(raw) % 2 or raw[-2:] != b"\0\0":
-        raise SourceError(str(path), "is no annotation file, or was cut off: it has no end mark", fix)
-    try:
-        annotation = wfdb.rdann(str(path.with_suffix("")), path.suffix[1:])
-    except Exception as error:  # the package raises whatever its parser meets
-        raise SourceError(str(path), f"is no annotation file ({type(error).__name__}: {error})", fix) from error
-    samples = np.asarray(annotation.sample, np.int64)
+    except ValueError as error:
+        raise SourceError(str(path), str(error), fix) from error
+    samples = annotations.samples
     if len(samples) and (samples[0] < 0 or (np.diff(samples) < 0).any()):
         raise SourceError(str(path), "its annotations are not in order of time", fix)
-    return samples, list(annotation.symbol)
+    return annotations
+
+
+def read_both(reference: Path, found: Path, fs_hz: float) -> tuple[float, Annotated, Annotated]:
+    """Read two annotation files of one record, each at its own resolution, and count both at the finer one.
+
+    Parameters
+    ----------
+    reference, found : Path
+        With their extensions.
+    fs_hz : float
+        Frames per second of the record, at which a file counts that states no resolution.
+
+    Returns
+    -------
+    fs_hz : float
+        What both count at.
+    reference, found : tuple of (int64 array, list of str)
+        Samples and symbols.
+    """
+    both = [_read(reference), _read(found)]
+    finest = max(one.fs_hz or fs_hz for one in both)
+    first, second = ((one.at(finest, fs_hz), one.symbols) for one in both)
+    return finest, first, second
 
 
 def _annotated(data: Path) -> tuple[str, ...]:
@@ -132,16 +154,16 @@ def _annotated(data: Path) -> tuple[str, ...]:
 
 def _score(name: str, path: Path, data: Path) -> RecordScore:
     header = read_header(data / f"{name}.hea")
-    reference, found = read_annotations(data / f"{name}.atr"), read_annotations(path)
-    n_samples = header.n_samples or max(reference[0], default=0)
+    fs_hz, reference, found = read_both(data / f"{name}.atr", path, header.fs_hz)
+    n_samples = round((header.n_samples or 0) * fs_hz / header.fs_hz) or max(reference[0], default=0)
     if max(found[0], default=0) > n_samples:
         reason = f"has a beat at sample {found[0][-1]:,}, {name} has {n_samples:,}"
         raise SourceError(str(path), reason, "replay the same record that --data holds")
-    compared = ec57.compare(reference, found, header.fs_hz)
+    compared = ec57.compare(reference, found, fs_hz)
     distance = np.abs(compared.offsets_ms)
     return RecordScore(
         name=name,
-        hours=n_samples / header.fs_hz / 3600,
+        hours=n_samples / fs_hz / 3600,
         table=compared.table,
         offset_ms=(float(np.median(distance)), float(np.percentile(distance, 95))) if len(distance) else (NAN, NAN),
         rr_error_ms=compared.rr_error_ms,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -164,9 +165,15 @@ def replay_records(names: Sequence[str], data: Path | None, options: Options, *,
 def _replay_one(replay: Replay, name: str, data: Path | None, report: Callable[[EcgEdgeError | str], None]) -> Summary:
     try:
         source = open_record(name, data)
+        for note in source.stream.notes:
+            report(f"{source.stream.name}: {note}")
+        return replay.run(source)
     except SourceError as error:
         report(error)
         return Summary(record=name, errors=(str(error),))
-    for note in source.stream.notes:
-        report(f"{source.stream.name}: {note}")
-    return replay.run(source)
+    except Exception as error:  # whatever a file holds, the other records are replayed
+        if os.environ.get("ECG_EDGE_DEBUG") == "1":
+            raise
+        failure = SourceError(name, f"cannot be read, unexpected {type(error).__name__}: {error}")
+        report(failure)
+        return Summary(record=name, errors=(str(failure),))

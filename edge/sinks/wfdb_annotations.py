@@ -1,72 +1,21 @@
-"""Writes beats and rhythm changes as a WFDB annotation file, so that any EC57 tool can score them.
-
-The MIT format is written here: importing the wfdb package for it would take longer than a whole short record does.
-Source: WFDB Programmer's Guide, annot(5). Reading back with `wfdb.rdann` is tested.
-"""
+"""Writes beats and rhythm changes as a WFDB annotation file, so that any EC57 tool can score them."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 from edge.errors import SinkError
 from edge.kinds import KINDS
 from edge.messages import Episode, LabelledBeat, Message, Stream
 from edge.sinks import Sink
+from edge.wfdb_format.annotations import NORMAL, Annotation, encode_annotations
 
 EXTENSION = "edge"
-NOTE: Final = '"'
-CODES = {"N": 1, "V": 5, "F": 6, "S": 9, "Q": 13, NOTE: 22, "+": 28}
-"""Annotation codes of ecgcodes.h by mnemonic."""
-
-_NOTE, _SKIP, _AUX = 22, 59, 63
-_TIME_RESOLUTION = "## time resolution: "
-_END_OF_NOTES = bytes([0, _SKIP << 2]) + b"\xff\xff\xff\xff" + bytes([1, 0])  # one sample back, one forth
-
 RHYTHMS = {name: kind.aux for name, kind in KINDS.items() if kind.aux is not None}
 """Aux note of the kinds of episode that are a rhythm, the one that is annotated where several last first."""
-
-NORMAL = "(N"
-
-Annotation = tuple[int, str, str]
-"""Sample, mnemonic, aux note (may be empty)."""
-
-
-def encode(annotations: Iterable[Annotation], fs_hz: float) -> bytes:
-    """Return an annotation file in MIT format.
-
-    Parameters
-    ----------
-    annotations : iterable of Annotation
-        Sorted by sample.
-    fs_hz : float
-        Rate the samples count at.
-    """
-    rate = f"{fs_hz:.8f}".rstrip("0").rstrip(".")
-    out = bytearray(_word(_NOTE, 0) + _aux(_TIME_RESOLUTION + rate) + _END_OF_NOTES)
-    before = 0
-    for sample, mnemonic, aux in annotations:
-        delta = sample - before
-        before = sample
-        if delta > 1023:
-            out += _word(_SKIP, 0) + (delta >> 16).to_bytes(2, "little") + (delta & 0xFFFF).to_bytes(2, "little")
-            delta = 0
-        out += _word(CODES[mnemonic], delta)
-        if aux:
-            out += _aux(aux)
-    return bytes(out) + b"\0\0"
-
-
-def _word(code: int, low: int) -> bytes:
-    return (code << 10 | low).to_bytes(2, "little")
-
-
-def _aux(text: str) -> bytes:
-    raw = text.encode("ascii")
-    return _word(_AUX, len(raw)) + raw + bytes(len(raw) % 2)
 
 
 def rhythm_changes(spans: Sequence[tuple[str, int, int | None]], first: int) -> list[tuple[int, str]]:
@@ -148,7 +97,7 @@ class WfdbAnnotations(Sink):
         # Stable: a rhythm change comes before the beat it begins with.
         annotations.sort(key=lambda annotation: annotation[0])
         try:
-            _replace(self._path, encode(annotations, self._stream.fs_hz))
+            _replace(self._path, encode_annotations(annotations, self._stream.fs_hz))
         except OSError as error:
             raise SinkError(
                 str(self._path), error.strerror or "cannot be written", "make room, or give another folder"

@@ -18,7 +18,6 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal as dsp
 
 Kind = Literal[
     "ecg",
@@ -274,6 +273,8 @@ def _waveform(x: NDArray[np.float64], fs_hz: float) -> Verdict:
     seconds = len(x) / fs_hz
     if seconds < MIN_SECONDS or fs_hz < 3 * _QRS_BAND_HZ[1]:
         return Verdict("unknown", "too little of it")
+    from scipy import signal as dsp  # noqa: PLC0415  (half a second to import, and names mostly say enough)
+
     x = dsp.detrend(x)
     band = dsp.sosfiltfilt(dsp.butter(2, _QRS_BAND_HZ, "band", fs=fs_hz, output="sos"), x)
     slow = dsp.sosfiltfilt(dsp.butter(2, _QRS_BAND_HZ[1], "low", fs=fs_hz, output="sos"), x)
@@ -295,7 +296,7 @@ def _waveform(x: NDArray[np.float64], fs_hz: float) -> Verdict:
 
 def _main_hz(x: NDArray[np.float64], fs_hz: float) -> float:
     """Return the frequency that has most of the power."""
-    power = np.abs(np.fft.rfft(dsp.detrend(x) * np.hanning(len(x)), 4 * len(x))) ** 2
+    power = np.abs(np.fft.rfft((x - x.mean()) * np.hanning(len(x)), 4 * len(x))) ** 2
     return float(np.argmax(power) * fs_hz / (4 * len(x)))
 
 

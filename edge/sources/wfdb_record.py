@@ -1,41 +1,57 @@
 """A WFDB record as a stream of samples, read block by block.
 
-The common storage formats (16, 24, 32, 61, 80, 160, 212) are decoded here, so that a replay starts at once and holds
-a block at a time; any other is left to the wfdb package, which reads the whole record first.
+One record, or segments one after the other, each with the leads it has; several samples per frame; a signal stored late
+or upside down. The common storage formats are read here, so that a replay starts at once and holds a block at a time;
+any other is left to the wfdb package, which reads the whole record first.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
 from edge.errors import SourceError
-from edge.messages import Samples, Stream
-from edge.wfdb_format.header import Header, Signal, read_header
+from edge.messages import Gap, Samples, Stream
+from edge.sources.signal_kind import choose_leads, kind_of
+from edge.sources.wfdb_files import ASSUMED_GAIN, MV_PER, StoredSignals, mv_per_unit, read_header
+from edge.wfdb_format.header import Header, Signal
+from edge.wfdb_format.signals import BITS
 
-_MV_PER = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "nv": 1e-6, "v": 1e3}
-_RAW_DTYPE: dict[int, np.dtype[Any]] = {
-    16: np.dtype("<i2"),
-    61: np.dtype(">i2"),
-    32: np.dtype("<i4"),
-    80: np.dtype("u1"),
-    160: np.dtype("<u2"),
-}
-_OFFSET_BINARY = {80: 128, 160: 32768}
-_BITS = {16: 16, 24: 24, 32: 32, 61: 16, 80: 8, 160: 16, 212: 12}
 _MIN_FS_HZ, _MAX_FS_HZ = 100.0, 1000.0
-_ASSUMED_GAIN = 200.0  # header(5): "if the gain is zero or missing", the value to assume
+_LOOK_S = 20.0
+"""So much of a signal is looked at where its name does not say what it is."""
+_MAX_LEADS = 32
+_MAX_S = 10 * 366 * 86_400.0
+"""Longer than any recording; a header that says more is mistaken."""
+_MAX_WHOLE = 200_000_000
+"""Samples of a record that is read at once."""
+
+Read = Callable[[], NDArray[np.floating[Any]]]
+
+
+class _Piece:
+    """A stretch of a record: the frames of one header, or frames that were not recorded."""
+
+    def __init__(self, start: int, n: int, header: Header | None) -> None:
+        self.start, self.n, self.header = start, n, header
+
+    def columns(self, names: Sequence[str]) -> list[int | None]:
+        """Return which signal each lead is here; None if it is not there."""
+        header = self.header
+        stored = {} if header is None else {n: i for i, n in enumerate(_names(header)) if header.signals[i].file != "~"}
+        return [stored.get(name) for name in names]
 
 
 class WfdbRecord:
-    """Samples of one record, leads in mV; other signals (pressure, respiration) are left out.
+    """Samples of one record, leads in mV; what is no ECG (pressure, respiration) is left out.
 
     Parameters
     ----------
@@ -43,6 +59,8 @@ class WfdbRecord:
         The record without extension.
     start_time : datetime, optional
         UTC time of sample 0; by default the header's, else now.
+    leads : sequence of str, optional
+        The leads to read, by name; by default what is an ECG.
 
     Raises
     ------
@@ -50,31 +68,41 @@ class WfdbRecord:
         If the record is missing, or its rate, gain or leads cannot be used.
     """
 
-    def __init__(self, path: Path, start_time: datetime | None = None) -> None:
+    def __init__(self, path: Path, start_time: datetime | None = None, leads: Sequence[str] | None = None) -> None:
         self._path = path
-        self._header = read_header(path.with_name(path.name + ".hea"))
-        _check_rate(path.name, self._header.fs_hz)
+        header = read_header(path.with_name(path.name + ".hea"))
         self._whole: NDArray[np.float32] | None = None
-        notes: list[str] = []
-        if self._header.segmented or not all(s.plain and s.fmt in _BITS for s in self._header.signals):
-            self._whole, leads, n_samples = _read_whole(path)
-            range_mv = None
+        notes = list(header.notes)
+        self._pieces = self._cut(header)
+        stored = [piece.header for piece in self._pieces if piece.header is not None]
+        range_mv: tuple[tuple[float, float], ...] | None = None
+        self._per_frame = 1
+        if any(s.fmt not in BITS for one in stored for s in one.signals if s.file != "~"):
+            self._whole, names, told = _read_whole(path, header, leads)
+            n_samples: int | None = len(self._whole)
+            notes += told
         else:
-            self._columns = _usable_leads(path.name, self._header)
-            signals = [self._header.signals[i] for i in self._columns]
-            leads = _unique_names([s.description for s in signals])
-            range_mv = _converter_range(signals)
+            names, told = self._choose(header, stored, leads)
+            signals = self._signals(names)
+            names, signals, told_of_rates = self._at_one_rate(names, signals, header.fs_hz)
+            notes += [*told, *told_of_rates]
+            range_mv = _converter_range(signals) if len(stored) == 1 else None
             notes += [
-                f"gain of lead {lead} is unknown, {_ASSUMED_GAIN:g} ADC units per mV assumed: correct the header"
-                for lead, signal in zip(leads, signals, strict=True)
+                f"gain of lead {lead} is unknown, {ASSUMED_GAIN:g} ADC units per mV assumed: correct the header"
+                for lead, signal in zip(names, signals, strict=True)
                 if signal.gain == 0
             ]
-            n_samples = self._header.n_samples or self._frames_on_disk(signals[0].file)
+            n_samples = self._length(header, names) * self._per_frame
+        fs_hz = header.fs_hz * self._per_frame
+        _check_rate(path.name, fs_hz)
+        if (n_samples or 0) / fs_hz > _MAX_S:
+            raise SourceError(path.name, f"says it lasts {(n_samples or 0) / fs_hz / 31_557_600:,.0f} years")
+        self._names = names
         self._stream = Stream(
             name=path.name,
-            fs_hz=self._header.fs_hz,
-            leads=leads,
-            start_time=start_time or self._header.base_time or datetime.now(UTC),
+            fs_hz=fs_hz,
+            leads=names,
+            start_time=start_time or header.base_time or datetime.now(UTC),
             range_mv=range_mv,
             n_samples=n_samples,
             notes=tuple(notes),
@@ -85,8 +113,8 @@ class WfdbRecord:
         """Rate, leads and start."""
         return self._stream
 
-    def blocks(self, n: int) -> Iterator[Samples]:
-        """Yield the record in blocks of at most `n` samples.
+    def blocks(self, n: int) -> Iterator[Samples | Gap]:
+        """Yield the record in blocks of at most `n` samples, and a gap where nothing was recorded.
 
         Raises
         ------
@@ -97,89 +125,119 @@ class WfdbRecord:
             for start in range(0, len(self._whole), n):
                 yield Samples(start=start, mv=self._whole[start : start + n])
             return
-        total = self._stream.n_samples or 0
-        files = {self._header.signals[i].file for i in self._columns}
-        readers = {file: _SignalFile(self._path.parent, file, self._header) for file in files}
+        for piece in self._pieces:
+            yield from self._read(piece, max(n // self._per_frame, 1))
+
+    def _read(self, piece: _Piece, n: int) -> Iterator[Samples | Gap]:
+        columns = piece.columns(self._names)
+        here = [i for i, column in enumerate(columns) if column is not None]
+        first, per = piece.start, self._per_frame
+        if not here or piece.header is None:
+            if piece.n:
+                yield Gap(decided=(first + piece.n) * per, start=first * per, n=piece.n * per)
+            return
+        stored = StoredSignals(self._path.parent, piece.header, [c for c in columns if c is not None], per)
         try:
-            for start in range(0, total, n):
-                wanted = min(n, total - start)
-                adc = {file: reader.read(start, wanted) for file, reader in readers.items()}
-                got = min(len(block) for block in adc.values())
-                if got:
-                    yield Samples(start=start, mv=self._to_mv(adc, got))
-                if got < wanted:
-                    short = min(adc, key=lambda file: len(adc[file]))
-                    reason = f"{short} ends after {start + got:,} of {total:,} samples"
+            for start in range(0, piece.n, n):
+                wanted = min(n, piece.n - start)
+                mv = stored.read(start, wanted)
+                if len(mv):
+                    every = np.full((len(mv), len(columns)), np.nan, np.float32)
+                    every[:, here] = mv
+                    yield Samples(start=(first + start) * per, mv=every)
+                if len(mv) < wanted * per:
+                    total = self._stream.n_samples or 0
+                    reason = f"{stored.shortest()} ends after {(first + start) * per + len(mv):,} of {total:,} samples"
                     raise SourceError(self._path.name, reason, "what could be read was used; fetch the file again")
         finally:
-            for reader in readers.values():
-                reader.close()
+            stored.close()
 
-    def _to_mv(self, adc: dict[str, NDArray[np.int32]], n: int) -> NDArray[np.float32]:
-        mv = np.empty((n, len(self._columns)), np.float32)
-        for out, i in enumerate(self._columns):
-            signal = self._header.signals[i]
-            column = [j for j, s in enumerate(self._header.signals) if s.file == signal.file].index(i)
-            raw = adc[signal.file][:n, column]
-            mv[:, out] = (raw - signal.baseline) * np.float32(_mv_per_unit(signal))
-            invalid = raw == -(1 << (_BITS[signal.fmt] - 1))
-            if signal.fmt not in _OFFSET_BINARY and invalid.any():
-                mv[invalid, out] = np.nan
-        return mv
+    def _cut(self, header: Header) -> list[_Piece]:
+        """Return the stretches of a record; of one without segments there is one."""
+        if not header.segments:
+            return [_Piece(0, header.n_samples or 0, header)]
+        pieces, start, read = list[_Piece](), 0, dict[str, Header]()
+        for name, n in header.segments:
+            part = None if name == "~" else read.get(name) or self._segment(name, header)
+            if part is not None:
+                read[name] = part
+            pieces.append(_Piece(start, n, part))
+            start += n
+        if all(piece.header is None for piece in pieces):
+            raise SourceError(self._path.name, "has no segment with signals")
+        return pieces
 
-    def _frames_on_disk(self, file: str) -> int:
-        reader = _SignalFile(self._path.parent, file, self._header)
-        reader.close()
-        return reader.n_frames
-
-
-class _SignalFile:
-    """One signal file: frames of interleaved ADC values."""
-
-    def __init__(self, folder: Path, name: str, header: Header) -> None:
+    def _segment(self, name: str, header: Header) -> Header:
         if Path(name).name != name:
-            raise SourceError(header.name, f"signal file {name!r} is not in the record's folder")
-        signals = [s for s in header.signals if s.file == name]
-        self._fmt = signals[0].fmt
-        self._n_signals = len(signals)
-        self._offset = signals[0].offset
-        path = folder / name
-        try:
-            self._file: BinaryIO = path.open("rb")
-        except OSError as error:
-            reason = f"signal file {path} {'is missing' if isinstance(error, FileNotFoundError) else error.strerror}"
-            raise SourceError(header.name, reason, "fetch the whole record") from error
-        n_bytes = max(path.stat().st_size - self._offset, 0)
-        self.n_frames = n_bytes * 8 // (_BITS[self._fmt] * self._n_signals)
+            raise SourceError(self._path.name, f"segment {name[:60]!r} is not in the record's folder")
+        part = read_header(self._path.with_name(f"{name}.hea"))
+        if part.segments:
+            raise SourceError(self._path.name, f"segment {name} is made of segments itself", "name the parts instead")
+        if part.signals and part.fs_hz != header.fs_hz:
+            raise SourceError(self._path.name, f"segment {name} has {part.fs_hz:g} Hz, the record {header.fs_hz:g}")
+        return part
 
-    def read(self, start: int, n: int) -> NDArray[np.int32]:
-        """Return frames `start` to `start + n`, fewer where the file ends, shape (n, n_signals)."""
-        n = max(min(n, self.n_frames - start), 0)
-        first, last = start * self._n_signals, (start + n) * self._n_signals
-        bits = _BITS[self._fmt]
-        # Two 12-bit samples share three bytes: begin with a whole pair.
-        lead_in = first % 2 if self._fmt == 212 else 0
-        self._file.seek(self._offset + (first - lead_in) * bits // 8)
-        raw = self._file.read(-((lead_in + first - last) * bits // 8) + (3 if lead_in else 0))
-        flat = _decode(raw, self._fmt)[lead_in : lead_in + last - first]
-        return flat.reshape(-1, self._n_signals)
+    def _choose(
+        self, header: Header, stored: Sequence[Header], wanted: Sequence[str] | None
+    ) -> tuple[tuple[str, ...], list[str]]:
+        """Return the names of the leads to read, in the order of the record, and what is to be said of the others."""
+        described = [(n, s) for one in stored for n, s in zip(_names(one), one.signals, strict=True)]
+        there = {name: s for name, s in reversed(described) if s.file != "~" and s.units.lower() in MV_PER}
+        order = list(dict.fromkeys(name for name, _ in described if name in there))
+        if not order:
+            units = ", ".join(sorted({s.units for _, s in described})) or "no signals"
+            raise SourceError(self._path.name, f"no usable lead (units: {units})", "give a record with a lead in mV")
+        if wanted is not None:
+            return _wanted(self._path.name, order, wanted), []
+        look = [self._look(name, header.fs_hz) for name in order]
+        return _ecg_among(self._path.name, order, [there[name].units for name in order], look)
 
-    def close(self) -> None:
-        self._file.close()
+    def _look(self, name: str, fs_hz: float) -> tuple[Read, float]:
+        """Return what reads the beginning of a signal, and its rate."""
+        part, column = self._stored(name)
+        per_frame = part.signals[column].per_frame
 
+        def read() -> NDArray[np.floating[Any]]:
+            stored = StoredSignals(self._path.parent, part, [column], per_frame)
+            try:
+                return stored.read(0, round(_LOOK_S * fs_hz))[:, 0]
+            finally:
+                stored.close()
 
-def _decode(raw: bytes, fmt: int) -> NDArray[np.int32]:
-    """Turn the bytes of signal(5) formats into ADC values."""
-    if fmt == 212:
-        triples = np.frombuffer(raw + bytes(-len(raw) % 3), np.uint8).reshape(-1, 3).astype(np.int32)
-        pairs = np.empty((len(triples), 2), np.int32)
-        pairs[:, 0] = triples[:, 0] | (triples[:, 1] & 0x0F) << 8
-        pairs[:, 1] = triples[:, 2] | (triples[:, 1] & 0xF0) << 4
-        return (pairs.ravel() ^ 0x800) - 0x800
-    if fmt == 24:
-        triples = np.frombuffer(raw, np.uint8).reshape(-1, 3).astype(np.int32)
-        return ((triples[:, 0] | triples[:, 1] << 8 | triples[:, 2] << 16) ^ 0x800000) - 0x800000
-    return np.frombuffer(raw, dtype=_RAW_DTYPE[fmt]).astype(np.int32) - _OFFSET_BINARY.get(fmt, 0)
+        return read, fs_hz * per_frame
+
+    def _stored(self, name: str) -> tuple[Header, int]:
+        """Return the first header that has a signal of this name, and which it is."""
+        found = ((piece.header, piece.columns([name])[0]) for piece in self._pieces)
+        return next((part, column) for part, column in found if part is not None and column is not None)
+
+    def _signals(self, names: Sequence[str]) -> list[Signal]:
+        """Return the first signal of each name."""
+        return [part.signals[column] for part, column in map(self._stored, names)]
+
+    def _at_one_rate(
+        self, names: Sequence[str], signals: Sequence[Signal], fs_hz: float
+    ) -> tuple[tuple[str, ...], list[Signal], list[str]]:
+        """Leave out what cannot be brought to the rate of the fastest lead."""
+        most = self._per_frame = max(signal.per_frame for signal in signals)
+        kept = [(n, s) for n, s in zip(names, signals, strict=True) if most % s.per_frame == 0]
+        notes = [
+            f"{n} is left out: it has {fs_hz * s.per_frame:g} samples a second, other leads have {fs_hz * most:g}"
+            for n, s in zip(names, signals, strict=True)
+            if most % s.per_frame
+        ]
+        return tuple(n for n, _ in kept), [s for _, s in kept], notes
+
+    def _length(self, header: Header, names: Sequence[str]) -> int:
+        """Return how many frames there are: as the header says, or else as many as are on disk."""
+        only = self._pieces[0]
+        if header.segments or header.n_samples or only.header is None:
+            return sum(piece.n for piece in self._pieces)
+        columns = [c for c in only.columns(names) if c is not None]
+        stored = StoredSignals(self._path.parent, only.header, columns, self._per_frame)
+        only.n = stored.n_frames
+        stored.close()
+        return only.n
 
 
 def _check_rate(name: str, fs_hz: float) -> None:
@@ -188,53 +246,85 @@ def _check_rate(name: str, fs_hz: float) -> None:
         raise SourceError(name, reason, f"{_MIN_FS_HZ:g} to {_MAX_FS_HZ:g} can be used; correct the header or resample")
 
 
-def _usable_leads(name: str, header: Header) -> list[int]:
-    leads = [i for i, s in enumerate(header.signals) if s.units.lower() in _MV_PER and s.file != "~"]
-    if not leads:
-        units = ", ".join(sorted({s.units for s in header.signals})) or "no signals"
-        raise SourceError(name, f"no usable lead (units: {units})", "give a record with a lead in mV")
-    return leads
+def _wanted(record: str, names: Sequence[str], wanted: Sequence[str]) -> tuple[str, ...]:
+    known = {name.casefold(): name for name in reversed(names)}
+    if missing := [name for name in wanted if name.casefold() not in known]:
+        raise SourceError(record, f"has no lead {', '.join(missing)}", f"it has {', '.join(names)}")
+    return tuple(dict.fromkeys(known[name.casefold()] for name in wanted))
 
 
-def _mv_per_unit(signal: Signal) -> float:
-    return _MV_PER[signal.units.lower()] / (signal.gain or _ASSUMED_GAIN)
+def _ecg_among(
+    record: str, names: Sequence[str], units: Sequence[str], look: Sequence[tuple[Read, float]]
+) -> tuple[tuple[str, ...], list[str]]:
+    """Return those that are an ECG, and a line on each that is not."""
+    nothing = np.zeros(0, np.float32)
+    verdicts = []
+    for name, unit, (read, fs_hz) in zip(names, units, look, strict=True):
+        verdict = kind_of(name, unit, nothing, fs_hz)
+        verdicts.append(kind_of(name, unit, read(), fs_hz) if verdict.kind == "unknown" else verdict)
+    columns, notes = choose_leads(names, verdicts)
+    if not columns:
+        said = "; ".join(f"{name}: {verdict}" for name, verdict in zip(names, verdicts, strict=True))
+        raise SourceError(record, f"no ECG among its signals ({said})", "--leads chooses one all the same")
+    more = [f"{names[i]} is left out: {_MAX_LEADS} leads are read at most" for i in columns[_MAX_LEADS:]]
+    return tuple(names[i] for i in columns[:_MAX_LEADS]), [*notes, *more]
+
+
+def _names(header: Header) -> tuple[str, ...]:
+    return _unique_names([signal.description for signal in header.signals])
 
 
 def _unique_names(descriptions: Sequence[str]) -> tuple[str, ...]:
-    names: list[str] = []
+    names: dict[str, None] = {}
     for i, description in enumerate(descriptions):
-        name = description or f"lead{i + 1}"
-        names.append(name if name not in names else f"{name}#{i + 1}")
+        # What a header says goes to terminals and topics.
+        name = " ".join("".join(c if c.isprintable() else " " for c in description).split()) or f"lead{i + 1}"
+        names[name if name not in names else f"{name}#{i + 1}"] = None
     return tuple(names)
 
 
 def _converter_range(signals: Sequence[Signal]) -> tuple[tuple[float, float], ...] | None:
     # Some databases state fewer bits than their samples have (svdb says 10 and exceeds them): believe only a
     # resolution that about fills the storage.
-    if not all(s.resolution_bits >= _BITS[s.fmt] - 1 for s in signals):
+    if not all(BITS[s.fmt] >= s.resolution_bits >= BITS[s.fmt] - 1 for s in signals):
         return None
     half = [1 << (s.resolution_bits - 1) for s in signals]
-    scale = [_mv_per_unit(s) for s in signals]
-    return tuple(
-        ((s.zero - h - s.baseline) * k, (s.zero + h - 1 - s.baseline) * k)
-        for s, h, k in zip(signals, half, scale, strict=True)
-    )
+    ends = [
+        sorted(((s.zero - h - s.baseline) * mv_per_unit(s), (s.zero + h - 1 - s.baseline) * mv_per_unit(s)))
+        for s, h in zip(signals, half, strict=True)
+    ]
+    return tuple((low, high) for low, high in ends)
 
 
-def _read_whole(path: Path) -> tuple[NDArray[np.float32], tuple[str, ...], int]:
+def _read_whole(
+    path: Path, header: Header, wanted: Sequence[str] | None
+) -> tuple[NDArray[np.float32], tuple[str, ...], list[str]]:
     """Let the wfdb package read what is stored in an uncommon way."""
     import wfdb  # noqa: PLC0415  (takes a second to import)
 
+    if (header.n_samples or 0) * max(len(header.signals), 1) > _MAX_WHOLE:
+        raise SourceError(path.name, "is too long for its storage format", "convert it to format 16 or 212")
     try:
         record = wfdb.rdrecord(str(path))
     except Exception as error:  # the package raises whatever its parser meets
         raise SourceError(path.name, f"cannot be read, {type(error).__name__}: {error}") from error
-    columns = [i for i, unit in enumerate(record.units) if unit.lower() in _MV_PER]
+    columns = [i for i, unit in enumerate(record.units) if unit.lower() in MV_PER]
     if not columns:
         raise SourceError(path.name, f"no usable lead (units: {', '.join(record.units)})", "give a lead in mV")
-    scale = np.array([_MV_PER[record.units[i].lower()] for i in columns])
+    scale = np.array([MV_PER[record.units[i].lower()] for i in columns])
     mv = (record.p_signal[:, columns] * scale).astype(np.float32)
-    return mv, _unique_names([record.sig_name[i] or "" for i in columns]), len(mv)
+    names = _unique_names([record.sig_name[i] or "" for i in columns])
+    if wanted is not None:
+        chosen, notes = _wanted(path.name, names, wanted), list[str]()
+    else:
+        n = round(_LOOK_S * header.fs_hz)
+        look: list[tuple[Read, float]] = [(_column(mv[:n], i), header.fs_hz) for i in range(len(columns))]
+        chosen, notes = _ecg_among(path.name, names, ["mV"] * len(names), look)
+    return np.ascontiguousarray(mv[:, [names.index(name) for name in chosen]]), chosen, notes
+
+
+def _column(mv: NDArray[np.float32], i: int) -> Read:
+    return lambda: mv[:, i]
 
 
 def find_record(record: str, data: Path | None = None) -> Path:
@@ -258,7 +348,7 @@ def find_record(record: str, data: Path | None = None) -> Path:
     SourceError
         If there is no such record anywhere.
     """
-    given = Path(record.removesuffix(".hea"))
+    given = _plain_path(record)
     places = [given] if data is None or given.is_absolute() else [data / given, given]
     is_name = given.name == str(given) and given.name not in ("", ".", "..")
     if is_name:
@@ -274,9 +364,54 @@ def find_record(record: str, data: Path | None = None) -> Path:
     raise SourceError(record, f"no such record (looked in {looked})", "give its path without extension, or --data DIR")
 
 
-def open_record(record: str, data: Path | None = None, start_time: datetime | None = None) -> WfdbRecord:
-    """Find a record as `find_record` does and open it."""
-    return WfdbRecord(find_record(record, data), start_time)
+def open_record(
+    record: str,
+    data: Path | None = None,
+    start_time: datetime | None = None,
+    leads: Sequence[str] | None = None,
+) -> WfdbRecord:
+    """Find a record as `find_record` does and open it; see `WfdbRecord`."""
+    return WfdbRecord(find_record(record, data), start_time, leads)
+
+
+_PARTS = (".hea", ".dat", ".atr", ".edge")
+_OTHERS = {
+    "edf": "an EDF file",
+    "bdf": "a BDF file",
+    "csv": "a table",
+    "tsv": "a table",
+    "txt": "a text",
+    "parquet": "a table",
+    "mat": "a MATLAB file",
+    "xml": "an XML file",
+    "dcm": "a DICOM file",
+    "zip": "an archive",
+    "gz": "an archive",
+    "tar": "an archive",
+    "png": "a picture",
+    "jpg": "a picture",
+    "jpeg": "a picture",
+    "tif": "a picture",
+    "tiff": "a picture",
+    "pdf": "a document",
+}
+
+
+def _plain_path(record: str) -> Path:
+    """Return a record's path without extension; raise if what is named is something else."""
+    if not Path(record).name or "\0" in record:
+        raise SourceError(repr(record), "is no name of a record", "give its path without extension")
+    given = Path(record).expanduser()
+    if given.suffix in _PARTS and given.with_suffix(".hea").is_file():
+        return given.with_suffix("")
+    if given.is_dir() and not given.with_name(given.name + ".hea").is_file():
+        found = sorted(path.stem for path in given.glob("*.hea"))
+        fix = f"it holds {len(found)} records; one is {given / found[0]}" if found else "give a record's path"
+        raise SourceError(record, "is a folder", fix)
+    what = _OTHERS.get(given.suffix.removeprefix(".").lower())
+    if what is not None and given.exists():
+        raise SourceError(record, f"is {what}, not a WFDB record", "give a record: a .hea file and its signals")
+    return Path(re.sub(r"\.hea$", "", str(given)))
 
 
 def _cache() -> Path:

@@ -17,7 +17,7 @@ from edge.sinks.console import clock
 from edge.sinks.recorder.files import HEADER, JOURNAL, SIGNALS, beside
 from edge.sinks.recorder.journal import read_journal
 from edge.sinks.recorder.ring import Kept, segments
-from edge.wfdb_format.header import read_header
+from edge.sources.wfdb_files import read_header
 
 SERVICE_STATE = Path("/var/lib/ecg-edge")
 """The service's state directory, as its unit has it."""

@@ -1,26 +1,38 @@
-"""The text header of a WFDB record, as far as streaming its samples needs it.
+"""The text header of a WFDB record, as it is specified and as it is met.
 
 Source: WFDB Applications Guide, header(5). The wfdb package reads headers too, but importing it takes longer than
-starting a whole replay may.
+starting a whole replay may, and it refuses dates and encodings that real databases have.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from edge.errors import SourceError
+DEFAULT_FS_HZ = 250.0
+"""header(5): the rate where none is stated."""
 
-_RECORD_LINE = re.compile(
-    r"(?P<name>[^\s/]+)(?P<segments>/\d+)?\s+(?P<n_signals>\d+)"
-    r"(?:\s+(?P<fs>[-+\d.eE]+)(?:/[^\s]*)?(?:\s+(?P<n_samples>\d+)(?:\s+(?P<time>[\d:.]+)(?:\s+(?P<date>[\d/]+))?)?)?)?\s*$"
-)
+MAX_BYTES = 4 << 20
+MAX_SIGNALS = 1000
+MAX_SEGMENTS = 100_000
+_MAX_DIGITS = 15
+
+_RECORD = re.compile(r"(?P<name>[^\s/]+)(?:/(?P<segments>\d+))?\s+(?P<n_signals>\d+)(?:\s+(?P<rest>.*))?$")
+_RATE = re.compile(r"(?P<fs>[-+]?[\d.]+(?:[eE][-+]?\d+)?)(?:/\S*)?$")
 _FORMAT = re.compile(r"(?P<fmt>\d+)(?:x(?P<per_frame>\d+))?(?::(?P<skew>\d+))?(?:\+(?P<offset>\d+))?$")
-_GAIN = re.compile(r"(?P<gain>[-+\d.eE]+)(?:\((?P<baseline>-?\d+)\))?(?:/(?P<units>\S+))?$")
-_DEFAULT_FS_HZ = 250.0
+_GAIN = re.compile(r"(?P<gain>[-+]?[\d.]+(?:[eE][-+]?\d+)?)(?:\((?P<baseline>-?\d+)\))?(?:/(?P<units>\S+))?$")
+_TIME = re.compile(r"(?:(?:(\d{1,3}):)?(\d{1,3}):)?(\d{1,6}(?:\.\d*)?)$")
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_DATES = (
+    re.compile(r"(?P<day>\d{1,2})[/.-](?P<month>\d{1,2}|[A-Za-z]{3,9})[/.-](?P<year>\d{4})$"),
+    re.compile(r"(?P<year>\d{4})[/.-](?P<month>\d{1,2}|[A-Za-z]{3,9})[/.-](?P<day>\d{1,2})$"),
+)
+# Databases that hide their dates move them by centuries; what lies beyond is a mistake.
+_YEARS = range(1800, 2500)
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,15 +41,17 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     file : str
-        Name of the signal file, in the header's folder.
+        Name of the signal file, in the header's folder; `~` if there is none.
     fmt : int
         Storage format, signal(5).
-    plain : bool
-        One sample a frame and no skew: the columns can be read as they are.
+    per_frame : int
+        Samples in each frame.
+    skew : int
+        Frames by which it is stored late.
     offset : int
         Bytes before the first sample.
     gain : float
-        ADC units per physical unit; 0 if unknown.
+        ADC units per physical unit, negative where the signal is stored upside down; 0 if unknown.
     baseline : int
         ADC value of 0 physical units.
     units : str
@@ -50,14 +64,15 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
 
     file: str
     fmt: int
-    plain: bool
-    offset: int
-    gain: float
-    baseline: int
-    units: str
-    resolution_bits: int
-    zero: int
-    description: str
+    per_frame: int = 1
+    skew: int = 0
+    offset: int = 0
+    gain: float = 0.0
+    baseline: int = 0
+    units: str = "mV"
+    resolution_bits: int = 0
+    zero: int = 0
+    description: str = ""
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,80 +88,189 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
         Frames, where the header says.
     base_time : datetime or None
         Start, taken as UTC, where the header says date and time.
-    segmented : bool
-        Made of several records.
     signals : tuple of Signal
-        In column order.
+        In column order; none of a record made of segments.
+    segments : tuple of (str, int)
+        Records it is made of, and their frames; `~` where nothing was recorded. The first has no frames where it only
+        lays out the signals.
+    notes : tuple of str
+        What had to be assumed or left out, one line each.
     """
 
     name: str
     fs_hz: float
     n_samples: int | None
     base_time: datetime | None
-    segmented: bool
-    signals: tuple[Signal, ...]
+    signals: tuple[Signal, ...] = ()
+    segments: tuple[tuple[str, int], ...] = ()
+    notes: tuple[str, ...] = ()
 
 
-def read_header(path: Path) -> Header:
-    """Read `path`, a `.hea` file.
+def parse_header(content: bytes) -> Header:
+    """Return what a `.hea` file says.
+
+    Parameters
+    ----------
+    content : bytes
+        The file: ASCII, UTF-8 with or without a byte order mark, or Latin-1; any line ends.
 
     Raises
     ------
-    SourceError
-        If it cannot be read or is not a WFDB header.
+    ValueError
+        If it is no header, or says what cannot be.
     """
+    if len(content) > MAX_BYTES:
+        raise ValueError(f"{len(content):,} bytes, a header has at most {MAX_BYTES:,}")
+    lines = [line for line in map(str.strip, re.split(r"[\r\n]+", _text(content))) if line and not line.startswith("#")]
+    match = _RECORD.match(lines[0]) if lines else None
+    if match is None or "\0" in lines[0]:
+        raise ValueError("not a WFDB header")
+    fs_hz, n_samples, base_time, notes = _record_line((match["rest"] or "").split())
+    header = Header(name=match["name"], fs_hz=fs_hz, n_samples=n_samples, base_time=base_time, notes=notes)
+    if match["segments"] is not None:
+        n = _bounded(match["segments"], "segments", MAX_SEGMENTS)
+        return msgspec.structs.replace(header, segments=tuple(map(_segment, _exactly(n, lines[1:], "segments"))))
+    n = _bounded(match["n_signals"], "signals", MAX_SIGNALS)
+    return msgspec.structs.replace(header, signals=tuple(map(_signal, _exactly(n, lines[1:], "signals"))))
+
+
+def format_header(
+    name: str,
+    *,
+    fs_hz: float,
+    n_samples: int,
+    base_time: datetime,
+    signals: Sequence[tuple[Signal, int, int]],
+    comments: Sequence[str] = (),
+) -> str:
+    """Return the text of a header.
+
+    Parameters
+    ----------
+    name : str
+        Record name.
+    fs_hz, n_samples : float, int
+        Frames per second, and in all.
+    base_time : datetime
+        Start, UTC.
+    signals : sequence of (Signal, int, int)
+        With each its first ADC value and its checksum, see `edge.wfdb_format.signals.checksum`.
+    comments : sequence of str
+        One line each.
+    """
+    lines = [f"{name} {len(signals)} {fs_hz:.10g} {n_samples} {base_time:%H:%M:%S.%f %d/%m/%Y}"]
+    lines += [
+        f"{s.file} {s.fmt} {s.gain:.10g}({s.baseline})/{s.units} {s.resolution_bits} {s.zero} {first} {total} 0 "
+        f"{s.description}"
+        for s, first, total in signals
+    ]
+    return "\n".join([*lines, *(f"# {comment}" for comment in comments)]) + "\n"
+
+
+def _text(content: bytes) -> str:
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise SourceError(str(path), error.strerror or "cannot be read", "check the record's path") from error
-    lines = [line for line in map(str.strip, text.splitlines()) if line and not line.startswith("#")]
-    match = _RECORD_LINE.match(lines[0]) if lines else None
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
+
+
+def _exactly(n: int, lines: Sequence[str], what: str) -> Sequence[str]:
+    if len(lines) < n:
+        raise ValueError(f"says {n} {what} but describes {len(lines)}")
+    return lines[:n]
+
+
+def _bounded(digits: str, what: str, most: int) -> int:
+    n = _integer(digits, what)
+    if n > most:
+        raise ValueError(f"says {n:,} {what}, at most {most:,} can be read")
+    return n
+
+
+def _integer(digits: str, what: str) -> int:
+    if len(digits) > _MAX_DIGITS:
+        raise ValueError(f"a number of {len(digits):,} digits for {what}")
+    return int(digits)
+
+
+def _record_line(fields: Sequence[str]) -> tuple[float, int | None, datetime | None, tuple[str, ...]]:
+    """Return rate, length, start and notes of what follows the number of signals."""
+    if not fields:
+        return DEFAULT_FS_HZ, None, None, (f"the header states no rate, {DEFAULT_FS_HZ:g} Hz assumed",)
+    rate = _RATE.match(fields[0])
+    fs_hz = float(rate["fs"]) if rate else math.nan
+    if not math.isfinite(fs_hz):
+        raise ValueError(f"its rate {fields[0][:40]!r} is no number")
+    rest = list(fields[1:])
+    n_samples = _integer(rest.pop(0), "the length") if rest and rest[0].isdecimal() else 0
+    base_time = _base_time(rest)
+    notes = () if base_time or not rest or _is_time_alone(rest) else (f"its start {' '.join(rest)[:60]!r} is left out",)
+    return fs_hz, n_samples or None, base_time, notes
+
+
+def _is_time_alone(fields: Sequence[str]) -> bool:
+    return len(fields) == 1 and _TIME.match(fields[0]) is not None and ":" in fields[0]
+
+
+def _base_time(fields: Sequence[str]) -> datetime | None:
+    """Return date and time in whatever order they come; None unless both can be understood."""
+    dates = [date for date in map(_date, fields) if date is not None]
+    times = [match for match in map(_TIME.match, fields) if match is not None]
+    if len(fields) != 2 or len(dates) != 1 or len(times) != 1:
+        return None
+    hours, minutes, seconds = (float(part or 0) for part in times[0].groups())
+    # 24:00:00 is the end of a day, and a time may count on from there.
+    return dates[0] + timedelta(hours=hours, minutes=minutes, seconds=seconds)
+
+
+def _date(text: str) -> datetime | None:
+    match = next((found for pattern in _DATES if (found := pattern.match(text))), None)
     if match is None:
-        raise SourceError(str(path), "not a WFDB header", "give a record whose .hea begins with name, signals and rate")
-    segmented = match["segments"] is not None
-    signal_lines = [] if segmented else lines[1 : 1 + int(match["n_signals"])]
-    if not segmented and len(signal_lines) != int(match["n_signals"]):
-        raise SourceError(str(path), f"says {match['n_signals']} signals but describes {len(signal_lines)}")
+        return None
+    month = match["month"]
     try:
-        return Header(
-            name=match["name"],
-            fs_hz=float(match["fs"]) if match["fs"] else _DEFAULT_FS_HZ,
-            n_samples=int(match["n_samples"] or 0) or None,
-            base_time=_base_time(match["time"], match["date"]),
-            segmented=segmented,
-            signals=tuple(_signal(line) for line in signal_lines),
-        )
-    except ValueError as error:
-        raise SourceError(str(path), f"header cannot be understood, {error}") from error
+        number = int(month) if month.isdecimal() else _MONTHS.index(month[:3].lower()) + 1
+        year = int(match["year"])
+        return datetime(year, number, int(match["day"]), tzinfo=UTC) if year in _YEARS else None
+    except ValueError:
+        return None
+
+
+def _segment(line: str) -> tuple[str, int]:
+    fields = line.split()
+    if len(fields) < 2 or not fields[1].isdecimal():
+        raise ValueError(f"a segment needs a name and a length, not {line[:60]!r}")
+    return fields[0], _integer(fields[1], "a segment's length")
 
 
 def _signal(line: str) -> Signal:
     fields = line.split(maxsplit=8)
     storage = _FORMAT.match(fields[1]) if len(fields) > 1 else None
     if storage is None:
-        raise ValueError(f"no storage format in {line!r}")
+        raise ValueError(f"no storage format in {line[:60]!r}")
     gain = _GAIN.match(fields[2]) if len(fields) > 2 else None
-    if len(fields) > 2 and (gain is None or float(gain["gain"]) < 0):
-        raise ValueError(f"gain {fields[2]!r} is not a number of ADC units per physical unit")
-    zero = int(fields[4]) if len(fields) > 4 else 0
+    if len(fields) > 2 and (gain is None or not math.isfinite(float(gain["gain"]))):
+        raise ValueError(f"gain {fields[2][:40]!r} is not a number of ADC units per physical unit")
+    zero = _signed(fields, 4)
     return Signal(
         file=fields[0],
-        fmt=int(storage["fmt"]),
-        plain=storage["per_frame"] in (None, "1") and storage["skew"] in (None, "0"),
-        offset=int(storage["offset"] or 0),
+        fmt=_integer(storage["fmt"], "a format"),
+        per_frame=max(_integer(storage["per_frame"] or "1", "samples per frame"), 1),
+        skew=_integer(storage["skew"] or "0", "a skew"),
+        offset=_integer(storage["offset"] or "0", "an offset"),
         gain=float(gain["gain"]) if gain else 0.0,
-        baseline=int(gain["baseline"]) if gain and gain["baseline"] else zero,
+        baseline=_signed([gain["baseline"]], 0) if gain and gain["baseline"] else zero,
         units=(gain["units"] if gain else None) or "mV",
-        resolution_bits=int(fields[3]) if len(fields) > 3 else 0,
+        resolution_bits=_signed(fields, 3),
         zero=zero,
         description=fields[8] if len(fields) > 8 else "",
     )
 
 
-def _base_time(time: str | None, date: str | None) -> datetime | None:
-    if not (time and date):
-        return None
-    day, month, year = (int(part) for part in date.split("/"))
-    hours, minutes, seconds = ([0.0, 0.0] + [float(part) for part in time.split(":")])[-3:]
-    whole = int(seconds)
-    return datetime(year, month, day, int(hours), int(minutes), whole, round((seconds - whole) * 1e6), tzinfo=UTC)
+def _signed(fields: Sequence[str], place: int) -> int:
+    if place >= len(fields):
+        return 0
+    digits = fields[place].removeprefix("-")
+    if not digits.isdecimal():
+        raise ValueError(f"{fields[place][:40]!r} is no whole number")
+    return _integer(digits, "a field") * (-1 if fields[place].startswith("-") else 1)

@@ -13,7 +13,9 @@ from sinks_samples import STREAM, beat, episode
 
 from edge.errors import SinkError
 from edge.kinds import STAGE_KINDS as KINDS
-from edge.sinks.wfdb_annotations import CODES, RHYTHMS, Annotation, WfdbAnnotations, encode, rhythm_changes
+from edge.sinks.wfdb_annotations import RHYTHMS, WfdbAnnotations, rhythm_changes
+from edge.wfdb_format.annotations import CODES, Annotation
+from edge.wfdb_format.annotations import encode_annotations as encode
 
 steps = st.one_of(st.integers(0, 3), st.integers(1000, 1100), st.integers(65_000, 66_000), st.integers(0, 2**24))
 symbols = st.sampled_from(["N", "S", "V", "F", "Q"])

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.errors import SourceError
+from edge.messages import Gap, Samples
 from edge.sources.wfdb_record import WfdbRecord, find_record, open_record
 
 
@@ -39,7 +40,7 @@ def edit(path: Path, old: str, new: str) -> None:
 
 
 def samples(record: WfdbRecord, n: int = 333) -> np.ndarray:
-    return np.concatenate([block.mv for block in record.blocks(n)])
+    return np.concatenate([block.mv for block in record.blocks(n) if isinstance(block, Samples)])
 
 
 def restore_as(path: Path, fmt: str) -> None:
@@ -79,12 +80,133 @@ def test_mit_bih_100(mitdb: Path) -> None:
     np.testing.assert_allclose(samples(record, 10_000), wfdb.rdrecord(str(mitdb / "100")).p_signal, atol=1e-6)
 
 
-def test_uncommon_format_is_left_to_wfdb(tmp_path: Path) -> None:
+def test_several_samples_per_frame_are_at_their_own_rate(tmp_path: Path) -> None:
     path = write(tmp_path, fmt="16", leads=1)
+    expected = samples(WfdbRecord(path))
     edit(path, "r.dat 16 ", "r.dat 16x2 ")
-    edit(path, " 360 1000", " 360 500")
-    expected = wfdb.rdrecord(str(path)).p_signal
-    np.testing.assert_allclose(samples(WfdbRecord(path)), expected, atol=1e-6)
+    edit(path, " 360 1000", " 180 500")
+    record = WfdbRecord(path)
+    assert (record.stream.fs_hz, record.stream.n_samples) == (360, 1000)
+    np.testing.assert_array_equal(samples(record), expected)
+
+
+@pytest.mark.parametrize("n", [1, 7, 333, 5000])
+@pytest.mark.parametrize("fmt", ["16", "24", "32", "212"])
+def test_frames_of_signals_with_rates_of_their_own(tmp_path: Path, fmt: str, n: int) -> None:
+    rng = np.random.default_rng(3)
+    wfdb.wrsamp(
+        "m",
+        fs=125,
+        units=["mV", "mV", "mmHg"],
+        sig_name=["II", "V1", "ABP"],
+        e_d_signal=[rng.integers(-900, 900, 125 * 4 * k) for k in (4, 2, 1)],
+        samps_per_frame=[4, 2, 1],
+        fmt=[fmt] * 3,
+        adc_gain=[200.0, 100.0, 10.0],
+        baseline=[0, 7, 0],
+        write_dir=str(tmp_path),
+    )
+    theirs = wfdb.rdrecord(str(tmp_path / "m"), smooth_frames=False)
+    record = WfdbRecord(tmp_path / "m")
+    assert (record.stream.fs_hz, record.stream.leads) == (500, ("II", "V1"))
+    ours = samples(record, n)
+    np.testing.assert_allclose(ours[:, 0], theirs.e_p_signal[0], atol=1e-5)
+    np.testing.assert_allclose(ours[:, 1], np.repeat(theirs.e_p_signal[1], 2), atol=1e-5)
+
+
+def test_a_signal_that_is_stored_late_is_read_in_time(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    expected = samples(WfdbRecord(path))
+    header = path.with_suffix(".hea")
+    lines = header.read_text().splitlines()
+    lines[2] = lines[2].replace("r.dat 16 ", "r.dat 16:3 ")
+    header.write_text("\n".join(lines))
+    late = samples(WfdbRecord(path))
+    np.testing.assert_array_equal(late[:, 0], expected[:, 0])
+    np.testing.assert_array_equal(late[:-3, 1], expected[3:, 1])
+    assert np.isnan(late[-3:, 1]).all()
+
+
+@pytest.mark.parametrize("gain", ["-200.0(7)/mV", "-200(7)/mV"])
+def test_a_negative_gain_turns_a_signal_over(tmp_path: Path, gain: str) -> None:
+    path = write(tmp_path, leads=1)
+    upright = samples(WfdbRecord(path))
+    edit(path, "200.0(7)/mV" if "200.0(7)/mV" in path.with_suffix(".hea").read_text() else "200(7)/mV", gain)
+    np.testing.assert_allclose(samples(WfdbRecord(path)), -upright, atol=1e-6)
+
+
+def segments(folder: Path, layout: bool = True) -> Path:
+    """Two segments of 1,000 samples, the second with a lead more, and 500 samples between that were not recorded."""
+    write(folder, "s1", leads=1)
+    write(folder, "s2", leads=2)
+    described = "~ 0 200/mV 16 0 0 0 0 L0\n~ 0 200/mV 16 0 0 0 0 L1\n~ 0 200/mV 16 0 0 0 0 never\n"
+    (folder / "layout.hea").write_text("layout 3 360 0\n" + described)
+    parts = (["layout 0"] if layout else []) + ["s1 1000", "~ 500", "s2 1000"]
+    (folder / "m.hea").write_text(f"m/{len(parts)} 3 360 2500\n" + "\n".join(parts) + "\n")
+    return folder / "m"
+
+
+@pytest.mark.parametrize("n", [7, 333, 100_000])
+@pytest.mark.parametrize("layout", [True, False])
+def test_segments_are_read_one_after_the_other_each_with_the_leads_it_has(tmp_path: Path, layout: bool, n: int) -> None:
+    path = segments(tmp_path, layout)
+    record = WfdbRecord(path)
+    assert (record.stream.leads, record.stream.n_samples) == (("L0", "L1"), 2500)
+    blocks = list(record.blocks(n))
+    assert [(b.start, b.n, b.decided) for b in blocks if isinstance(b, Gap)] == [(1000, 500, 1500)]
+    first = np.concatenate([b.mv for b in blocks if isinstance(b, Samples) and b.end <= 1000])
+    second = np.concatenate([b.mv for b in blocks if isinstance(b, Samples) and b.start >= 1500])
+    np.testing.assert_array_equal(first[:, 0], samples(WfdbRecord(tmp_path / "s1"))[:, 0])
+    assert np.isnan(first[:, 1]).all()
+    np.testing.assert_array_equal(second, samples(WfdbRecord(tmp_path / "s2")))
+    assert [b.start for b in blocks] == sorted(b.start for b in blocks)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("m/2 1 360 2000\nm 1000\ns1 1000\n", "made of segments itself"),
+        ("m/1 1 360 1000\n../s1 1000\n", "not in the record's folder"),
+        ("m/1 1 360 1000\nnosuch 1000\n", "No such file"),
+        ("m/2 1 360 1000\ns1 1000\n", "says 2 segments but describes 1"),
+        ("m/1 1 360 1000\n~ 1000\n", "no segment with signals"),
+        ("m/1 1 250 1000\ns1 1000\n", "has 360 Hz"),
+        ("m/900000 1 360 1000\n~ 1000\n", "900,000 segments"),
+    ],
+)
+def test_segments_that_cannot_be(tmp_path: Path, text: str, reason: str) -> None:
+    write(tmp_path, "s1", leads=1)
+    (tmp_path / "m.hea").write_text(text)
+    with pytest.raises(SourceError, match=reason):
+        WfdbRecord(tmp_path / "m")
+
+
+@pytest.mark.parametrize("order", [("MCL1", "RESP"), ("RESP", "MCL1")])
+def test_only_ecg_is_read_whatever_stands_beside_it(tmp_path: Path, order: tuple[str, str]) -> None:
+    path = write(tmp_path)
+    edit(path, " L0", f" {order[0]}")
+    edit(path, " L1", f" {order[1]}")
+    record = WfdbRecord(path)
+    assert record.stream.leads == ("MCL1",)
+    assert any("RESP is left out" in note for note in record.stream.notes)
+    assert WfdbRecord(path, leads=["resp"]).stream.leads == ("RESP",)
+    with pytest.raises(SourceError, match="has no lead V1: it has"):
+        WfdbRecord(path, leads=["V1"])
+
+
+@pytest.mark.parametrize("fmt", ["16", "24", "32", "61", "80", "160", "212"])
+def test_the_lowest_value_of_every_format_is_no_value(tmp_path: Path, fmt: str) -> None:
+    path = write(tmp_path, fmt="16" if fmt in ("61", "160") else fmt, leads=1)
+    if fmt in ("61", "160"):
+        restore_as(path, fmt)
+    data = path.with_suffix(".dat")
+    lowest = {"16": b"\0\x80", "24": b"\0\0\x80", "32": b"\0\0\0\x80", "61": b"\x80\0", "80": b"\0", "160": b"\0\0"}
+    lowest["212"] = b"\0\x88\0"
+    raw = lowest[fmt] * 40
+    data.write_bytes(raw + data.read_bytes()[len(raw) :])
+    mv = samples(WfdbRecord(path))
+    assert np.isnan(mv[:40]).all()
+    assert np.isfinite(mv[80:]).all()
 
 
 def test_invalid_samples_are_nan(tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def test_ds2_holds_the_beats_published_for_it(mitdb, tmp_path):
 
 
 def test_what_the_sink_writes_can_be_read(tmp_path):
-    from edge.sinks.wfdb_annotations import encode
+    from edge.wfdb_format.annotations import encode_annotations as encode
 
     (tmp_path / "x.edge").write_bytes(encode([(70, "+", "(N"), (80, "N", ""), (70_000, "S", "")], 360.0))
     samples, symbols = read_annotations(tmp_path / "x.edge")

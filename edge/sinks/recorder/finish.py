@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 
 from edge.sinks.recorder.files import ANNOTATIONS, HEADER, JOURNAL, SIGNALS, beside, put, remove, sync_folder
 from edge.sinks.recorder.journal import ONSET, About, Mark, Span, read_journal
-from edge.sinks.wfdb_annotations import NOTE, Annotation, encode, rhythm_changes
+from edge.sinks.wfdb_annotations import rhythm_changes
+from edge.wfdb_format.annotations import NOTE, Annotation, encode_annotations
+from edge.wfdb_format.header import Signal, format_header
+from edge.wfdb_format.signals import checksum
 
 
 def finish(path: Path) -> None:
@@ -39,7 +42,7 @@ def finish(path: Path) -> None:
         os.fsync(file.fileno())
     marks = [mark for mark in marks if 0 <= mark.sample < n]
     annotations = _annotations(marks, list(spans.values()), n)
-    put(beside(path, ANNOTATIONS), encode(annotations, about.fs_hz))
+    put(beside(path, ANNOTATIONS), encode_annotations(annotations, about.fs_hz))
     adc = np.memmap(signals, "<i2", "r", shape=(n, len(about.leads)))
     put(beside(path, HEADER), _header(path.name, about, adc, marks).encode("ascii"))
     sync_folder(path.parent)
@@ -63,20 +66,27 @@ def _annotations(marks: Sequence[Mark], spans: Sequence[Span], n: int) -> list[A
 
 
 def _header(name: str, about: About, adc: NDArray[np.int16], marks: Sequence[Mark]) -> str:
-    n, n_leads = adc.shape
-    sums = (adc.sum(axis=0, dtype=np.int64) & 0xFFFF).astype(np.uint16).view(np.int16).tolist()
-    lines = [f"{name} {n_leads} {about.fs_hz:.10g} {n} {about.start:%H:%M:%S.%f %d/%m/%Y}"]
-    for lead, scale, initial, total in zip(about.leads, about.scales, adc[0].tolist(), sums, strict=True):
-        # A reader may take the numbers' ends for the converter's only where they are.
-        bits = 16 if scale.whole else 0
-        gain = f"{scale.gain:.10g}({scale.baseline})/mV"
-        lines.append(f"{name}{SIGNALS} 16 {gain} {bits} 0 {initial} {total} 0 {_ascii(lead)}")
+    signals = []
+    for lead, scale, column in zip(about.leads, about.scales, adc.T, strict=True):
+        signal = Signal(
+            file=f"{name}{SIGNALS}",
+            fmt=16,
+            gain=scale.gain,
+            baseline=scale.baseline,
+            # A reader may take the numbers' ends for the converter's only where they are.
+            resolution_bits=16 if scale.whole else 0,
+            description=_ascii(lead),
+        )
+        signals.append((signal, int(column[0]), checksum(column)))
     beats = Counter(mark.mnemonic for mark in marks if mark.mnemonic != NOTE)
-    alarms = sum(mark.aux.startswith(ONSET) for mark in marks)
-    lines.append(f"# device {about.device}, stream {about.stream}")
-    lines.append(f"# beats {beats.total()}: {', '.join(f'{label} {count}' for label, count in sorted(beats.items()))}")
-    lines.append(f"# alarms {alarms}")
-    return "\n".join(lines) + "\n"
+    comments = [
+        f"device {about.device}, stream {about.stream}",
+        f"beats {beats.total()}: {', '.join(f'{label} {count}' for label, count in sorted(beats.items()))}",
+        f"alarms {sum(mark.aux.startswith(ONSET) for mark in marks)}",
+    ]
+    return format_header(
+        name, fs_hz=about.fs_hz, n_samples=len(adc), base_time=about.start, signals=signals, comments=comments
+    )
 
 
 def _ascii(lead: str) -> str:

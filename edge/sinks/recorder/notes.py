@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from edge.messages import Alert, Episode, LabelledBeat, Message
 from edge.sinks.recorder.journal import ONSET, Mark, Span
 from edge.sinks.recorder.segment import Segment
-from edge.sinks.wfdb_annotations import NOTE, RHYTHMS
+from edge.sinks.wfdb_annotations import RHYTHMS
+from edge.wfdb_format.annotations import NOTE
 
 
 class Notes:

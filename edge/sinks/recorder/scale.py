@@ -6,8 +6,9 @@ import math
 
 import msgspec
 
-INVALID = -32768
-"""What format 16 has for "no value"."""
+from edge.wfdb_format.signals import no_value
+
+INVALID = no_value(16)
 
 MOST = 32767
 LEAST_GAIN = 0.1

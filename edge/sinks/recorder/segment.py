@@ -19,6 +19,7 @@ from edge.sinks.recorder.files import JOURNAL, SIGNALS, beside, create, sync_fol
 from edge.sinks.recorder.finish import finish
 from edge.sinks.recorder.journal import About, Entry
 from edge.sinks.recorder.scale import INVALID, LEAST_GAIN, MOST
+from edge.wfdb_format.signals import encode_16
 
 # Times of a file need not survive; macOS makes no difference.
 _sync = getattr(os, "fdatasync", os.fsync)
@@ -77,8 +78,8 @@ class Segment:
     def append(self, mv: NDArray[np.float32]) -> None:
         """Keep samples until `save`; shape (n, n_leads), NaN where a lead has no value."""
         steps = np.rint(mv * self._gain + self._baseline)
-        adc = np.where(np.isfinite(steps), np.clip(steps, -MOST, MOST), INVALID).astype("<i2")
-        self._samples += adc.tobytes()
+        adc = np.where(np.isfinite(steps), np.clip(steps, -MOST, MOST), INVALID).astype(np.int64)
+        self._samples += encode_16(adc)
         self.n += len(mv)
 
     def note(self, entry: Entry) -> None:
