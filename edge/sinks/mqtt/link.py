@@ -335,6 +335,7 @@ class MqttLink:
 
     def _lost(self, connection: Connection) -> SinkError:
         if connection.taken_over or (connection.ended is None and self._backoff.flapping):
+            self._memory.doubt_s = _STABLE_AFTER_S
             surely = "another client connects" if connection.taken_over else "perhaps another client connects"
             reason = f"connection lost, {connection.ended or 'again and again'}: {surely} as {self._client_id}"
             return SinkError(self._broker.url, reason, "give each device its own device.id")

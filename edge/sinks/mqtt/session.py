@@ -35,6 +35,8 @@ class Memory(msgspec.Struct, kw_only=True):
         Whether alerts go one at a time, because the broker may not stand one of them.
     refused : str or None
         Why the broker does not take something other than an alert.
+    doubt_s : float or None
+        That the broker is there again is only told once it has acknowledged something and stayed so long.
     farewell : Publication or None
         The last word, until the broker has it.
     wait_s, waits_since_s : float
@@ -45,6 +47,7 @@ class Memory(msgspec.Struct, kw_only=True):
     unanswered: int = 0
     careful: bool = False
     refused: str | None = None
+    doubt_s: float | None = None
     farewell: Publication | None = None
     wait_s: float = _FIRST_WAIT_S
     waits_since_s: float = 0.0
@@ -84,6 +87,7 @@ class Session:
         self._say = say
         self._on_their_way = OnTheirWay(connection.limits.receive)
         self._active = active
+        self._begun = time.monotonic()
         self._last_sent = 0
         self._farewell_mid: int | None = None
         self.on_message: Callable[[paho.MQTTMessage], None] = lambda _message: None
@@ -104,8 +108,10 @@ class Session:
                 self._offer_again()
             self._feed()
             connection.turn(_TICK_S)
+            self._believe()
             if self._on_their_way.waits_s() > _UNANSWERED_S:
                 self._suspect("does not acknowledge")
+                self._memory.doubt_s = 0.0
                 reason = f"the broker acknowledges nothing for {_UNANSWERED_S:g} s"
                 raise SinkError(connection.where, reason, "it is left and tried again")
         if wanted():
@@ -115,7 +121,15 @@ class Session:
         """Say that the broker is there, and what it does not take."""
         lacking = self._connection.limits.shortcomings()
         trouble = ", ".join(filter(None, (lacking, self._outbox.refused or self._memory.refused)))
-        self._say(f"{self._connection.where}: {trouble}" if trouble else None)
+        if trouble or self._memory.doubt_s is None:
+            self._say(f"{self._connection.where}: {trouble}" if trouble else None)
+
+    def _believe(self) -> None:
+        """Say that the broker is there, after it was not all too believable, once it proves to be."""
+        doubt_s, acknowledged = self._memory.doubt_s, self._on_their_way.acknowledged
+        if doubt_s is not None and acknowledged and time.monotonic() - self._begun >= doubt_s:
+            self._memory.doubt_s = None
+            self.say_how_it_is()
 
     # -- what is sent -------------------------------------------------------------------------------------------------
 
