@@ -67,7 +67,7 @@ class Pty:
         self._fds, self._next = self._next or _open(), None
         self.path = os.ttyname(self._fds[1])
         if self._link is not None:
-            self._link.unlink(missing_ok=True)
+            self._unlink()
             self._link.symlink_to(self.path)
 
     def unplug(self) -> None:
@@ -82,9 +82,13 @@ class Pty:
         _shut(self._next)
         self._next = None
 
-    def _hang_up(self) -> None:
-        if self._link is not None:
+    def _unlink(self) -> None:
+        """Take the link away, but nothing else that may stand in its place."""
+        if self._link is not None and self._link.is_symlink():
             self._link.unlink(missing_ok=True)
+
+    def _hang_up(self) -> None:
+        self._unlink()
         _shut(self._fds)
         self._fds = None
 

@@ -12,6 +12,7 @@ from edge.contract.payloads import ModelInfo
 from edge.errors import SinkError
 from edge.messages import Alert, Message, SourceState, Stream
 from edge.sinks import Sink
+from edge.sinks.outputs import put_aside, refuse_foreign
 
 
 class JsonLines(Sink):
@@ -20,7 +21,7 @@ class JsonLines(Sink):
     Parameters
     ----------
     path : Path
-        The file; written anew by the first stream, added to by the next.
+        The file; begun anew by the first stream, added to by the next. Alerts of an earlier run are kept beside it.
     device : str
         Device id.
     model : ModelInfo
@@ -33,7 +34,8 @@ class JsonLines(Sink):
         self._path = path
         self._device = device
         self._model = model
-        self._mode = "a+" if keep else "w"
+        self._keep = keep
+        self._begun = False
         self._file: FileIO | None = None
         self._unwritten = b""
 
@@ -57,12 +59,16 @@ class JsonLines(Sink):
     def _begin(self) -> None:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = FileIO(self._path, self._mode)
-            if self._mode == "a+":
+            if not self._begun:
+                refuse_foreign(self._path, _is_ours)
+                if not self._keep:
+                    put_aside(self._path)
+            self._file = FileIO(self._path, "a+" if self._keep and not self._begun else "a")
+            if self._keep and not self._begun:
                 self._end_a_torn_line(self._file)
         except OSError as error:
             raise self._failed(error) from error
-        self._mode = "a"
+        self._begun = True
 
     @staticmethod
     def _end_a_torn_line(file: FileIO) -> None:
@@ -100,10 +106,9 @@ class JsonLines(Sink):
         OSError
             If that cannot be done; the file then goes on.
         """
-        number = 1
-        while (aside := self._path.with_name(f"{self._path.name}.{number}")).exists():
-            number += 1
-        self._path.rename(aside)
+        aside = put_aside(self._path)
+        if aside is None:
+            raise FileNotFoundError(errno.ENOENT, "nothing is in the log yet")
         if self._file is not None:
             before, self._file = self._file, FileIO(self._path, "a")
             before.close()
@@ -120,3 +125,8 @@ class JsonLines(Sink):
         return SinkError(
             str(self._path), error.strerror or "cannot be written", "give --alerts a file that can be written"
         )
+
+
+def _is_ours(head: bytes) -> bool:
+    """Whether a file begins with an alert, or with as much of one as a power cut has left."""
+    return head.startswith(b'{"id":"') and (b'"device":' in head or b"\n" not in head)

@@ -11,7 +11,8 @@ from edge.errors import SinkError
 from edge.kinds import KINDS
 from edge.messages import Episode, LabelledBeat, Message, Stream
 from edge.sinks import Sink
-from edge.wfdb_format.annotations import NORMAL, Annotation, encode_annotations
+from edge.sinks.outputs import put_aside, refuse_foreign
+from edge.wfdb_format.annotations import NORMAL, Annotation, encode_annotations, is_annotations
 
 EXTENSION = "edge"
 RHYTHMS = {name: kind.aux for name, kind in KINDS.items() if kind.aux is not None}
@@ -50,6 +51,7 @@ class WfdbAnnotations(Sink):
     """Sink that writes `RECORD.edge`.
 
     The file appears, whole, when the stream is closed, also after a failure half way with what there is by then.
+    One that is there already, of another run, is kept beside it.
 
     Parameters
     ----------
@@ -75,6 +77,7 @@ class WfdbAnnotations(Sink):
             self._folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self._folder):
                 pass
+            refuse_foreign(self._path, is_annotations)
         except OSError as error:
             fix = "give --annotations a folder that can be written to"
             raise SinkError(str(self._folder), error.strerror or "cannot be written", fix) from error
@@ -97,7 +100,11 @@ class WfdbAnnotations(Sink):
         # Stable: a rhythm change comes before the beat it begins with.
         annotations.sort(key=lambda annotation: annotation[0])
         try:
-            _replace(self._path, encode_annotations(annotations, self._stream.fs_hz))
+            content = encode_annotations(annotations, self._stream.fs_hz)
+            refuse_foreign(self._path, is_annotations)
+            if not self._path.is_file() or self._path.read_bytes() != content:
+                put_aside(self._path)
+                _replace(self._path, content)
         except OSError as error:
             raise SinkError(
                 str(self._path), error.strerror or "cannot be written", "make room, or give another folder"

@@ -96,6 +96,11 @@ def encode_annotations(annotations: Iterable[Annotation], fs_hz: float) -> bytes
     return bytes(out) + b"\0\0"
 
 
+def is_annotations(head: bytes) -> bool:
+    """Return whether a file begins as those of `encode_annotations` do."""
+    return head[:2] == _word(_NOTE, 0) and head[4 : 4 + len(_TIME_RESOLUTION)] == _TIME_RESOLUTION.encode()
+
+
 def decode_annotations(raw: bytes) -> Annotations:
     """Return what an annotation file holds.
 

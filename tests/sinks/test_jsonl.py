@@ -33,7 +33,7 @@ def test_a_line_is_the_published_payload_and_on_disk_at_once(tmp_path: Path) -> 
 
 def test_the_first_stream_begins_the_file_and_the_next_adds_to_it(tmp_path: Path) -> None:
     path = tmp_path / "alerts.jsonl"
-    path.write_text("from an earlier run\n")
+    path.write_text('{"id":"0","device":"from an earlier run"}\n')
     sink = JsonLines(path, "bed-3", MODEL)
     for name in ("208", "209"):
         sink.open(replace(STREAM, name=name))
@@ -44,7 +44,7 @@ def test_the_first_stream_begins_the_file_and_the_next_adds_to_it(tmp_path: Path
 
 def test_a_service_that_starts_again_keeps_its_log_and_ends_a_torn_line(tmp_path: Path) -> None:
     path = tmp_path / "alerts.jsonl"
-    for earlier in (b"", b"{}\n", b'{"id": "torn'):
+    for earlier in (b"", b'{"id":"0","device":"bed-3"}\n', b'{"id":"torn'):
         path.write_bytes(earlier)
         for _ in range(2):
             sink = JsonLines(path, "bed-3", MODEL, keep=True)

@@ -96,13 +96,15 @@ def test_a_record_without_beats_is_an_empty_file_that_can_be_read(tmp_path: Path
 
 
 def test_the_old_file_stands_until_the_new_one_is_whole(tmp_path: Path) -> None:
-    (tmp_path / "208.edge").write_bytes(b"old")
+    old = encode([(7, "N", "")], 360.0)
+    (tmp_path / "208.edge").write_bytes(old)
     sink = WfdbAnnotations(tmp_path)
     sink.open(STREAM)
     sink.write(beat(200))
-    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [old]
     sink.close("failed")
-    assert [path.name for path in tmp_path.iterdir()] == ["208.edge"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["208.edge", "208.edge.1"]
+    assert (tmp_path / "208.edge.1").read_bytes() == old
     assert len(wfdb.rdann(str(tmp_path / "208"), "edge").sample) == 2
 
 
