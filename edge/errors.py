@@ -11,7 +11,12 @@ def one_line(text: str) -> str:
     >>> one_line("lead\x1b[2J  V1\n")
     'lead?[2J V1'
     """
-    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+    return printable(" ".join(text.split()))
+
+
+def printable(text: str) -> str:
+    """Return a text with a question mark for each character that might do something to a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 class EcgEdgeError(Exception):

@@ -102,3 +102,13 @@ def test_a_board_cannot_choose_where_files_are_written(tmp_path: Path, toy_ecg: 
     assert live.summaries
     assert any("evil" in line for line in said)
     assert all(line.isprintable() for line in said)
+
+
+def test_names_of_records_do_nothing_to_a_terminal(ecg_edge: Run, toy_record: Path, tmp_path: Path) -> None:
+    name = "a\x1b[31mb"
+    for suffix in (".dat", ".hea"):
+        (tmp_path / f"{name}{suffix}").write_bytes(toy_record.with_suffix(suffix).read_bytes())
+    (tmp_path / f"{toy_record.name}.dat").write_bytes(toy_record.with_suffix(".dat").read_bytes())
+    done = ecg_edge("replay", tmp_path / name, tmp_path / f"no{name}")
+    assert "a?[31mb" in done.stdout
+    assert "\x1b" not in done.stdout + done.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TextIO
 
+from edge.errors import printable
 from edge.messages import Stream
 from edge.service.summary import Tally
 from edge.sinks.console import clock
@@ -39,7 +40,7 @@ class ProgressLine:
         if stream.n_samples:
             of = f" of {clock(stream.n_samples / stream.fs_hz)} ({100 * n_samples // stream.n_samples} %)"
         beats, alerts = tally.beats.total(), tally.alerts.total()
-        self._out.write(f"{_CLEAR}{stream.name}  {seen}{of}  {beats:,} beats  {alerts:,} alerts")
+        self._out.write(f"{_CLEAR}{printable(stream.name)}  {seen}{of}  {beats:,} beats  {alerts:,} alerts")
         self._out.flush()
 
     def clear(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
+from edge.errors import printable
 from edge.kinds import title
 from edge.service.summary import LABELS, Latency, Summary
 from edge.sinks.console import clock
@@ -24,7 +25,8 @@ def table(summaries: Sequence[Summary]) -> str:
         details = [*(_details(summary) if few else ()), *_troubles(summary)]
         if details:
             lines += ["", summary.record, *fields(details)]
-    return "\n".join(lines)
+    # Names of records and leads come from files.
+    return "\n".join(map(printable, lines))
 
 
 def _total(summaries: Sequence[Summary]) -> Summary:

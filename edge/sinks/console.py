@@ -8,6 +8,7 @@ from typing import Any, TextIO
 import msgspec
 from msgspec import UnsetType
 
+from edge.errors import printable
 from edge.kinds import title
 from edge.messages import Alert, Evidence, Message, Priority, Stream
 from edge.sinks import Sink
@@ -60,7 +61,7 @@ class Console(Sink):
     def open(self, stream: Stream) -> None:
         """Note the rate."""
         self._fs_hz = stream.fs_hz
-        self._name = stream.name
+        self._name = printable(stream.name)
 
     def write(self, message: Message) -> None:
         """Write an alert."""

@@ -265,7 +265,7 @@ def _ecg_among(
     columns, notes = choose_leads(names, verdicts)
     if not columns:
         said = "; ".join(f"{name}: {verdict}" for name, verdict in zip(names, verdicts, strict=True))
-        raise SourceError(record, f"no ECG among its signals ({said})", "--leads chooses one all the same")
+        raise SourceError(record, f"no ECG among its signals ({said})", "give a record that has one")
     more = [f"{names[i]} is left out: {_MAX_LEADS} leads are read at most" for i in columns[_MAX_LEADS:]]
     return tuple(names[i] for i in columns[:_MAX_LEADS]), [*notes, *more]
 
@@ -278,7 +278,7 @@ def _unique_names(descriptions: Sequence[str]) -> tuple[str, ...]:
     names: dict[str, None] = {}
     for i, description in enumerate(descriptions):
         # What a header says goes to terminals and topics.
-        name = " ".join("".join(c if c.isprintable() else " " for c in description).split()) or f"lead{i + 1}"
+        name = " ".join("".join(c if c.isprintable() else " " for c in description).split()) or f"signal{i + 1}"
         names[name if name not in names else f"{name}#{i + 1}"] = None
     return tuple(names)
 

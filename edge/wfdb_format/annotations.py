@@ -41,7 +41,7 @@ class Annotations(msgspec.Struct, frozen=True, kw_only=True):
     samples : int64 array, shape (n,)
         At the file's own resolution.
     symbols : list of str
-        Mnemonics.
+        Mnemonics; ``[code]`` where a code has none, which is never a beat.
     aux : list of str
         Aux notes, empty where there is none.
     fs_hz : float or None
@@ -149,7 +149,7 @@ def _walk(raw: bytes) -> tuple[list[int], list[str], list[str], float | None]:
             sample += low
             if code:
                 samples.append(sample)
-                symbols.append(_MNEMONICS.get(code, "?"))
+                symbols.append(_MNEMONICS.get(code, f"[{code}]"))
                 aux.append("")
     else:
         raise ValueError("has no end mark where its last annotation ends")

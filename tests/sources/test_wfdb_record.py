@@ -299,3 +299,22 @@ def test_a_name_is_looked_up_in_data_then_environment_then_cache(
         folder.mkdir(parents=True)
         write(folder, "900")
         assert find_record("900", tmp_path / "data") == folder / "900"
+
+
+def test_a_signal_without_a_name_is_judged_by_how_it_looks(tmp_path: Path, toy_ecg: np.ndarray) -> None:
+    slow = np.sin(2 * np.pi * 0.25 * np.arange(60 * 360) / 360)
+    for name, mv in (("ecg", toy_ecg[: 60 * 360, 0]), ("slow", slow)):
+        wfdb.wrsamp(
+            name,
+            fs=360,
+            units=["mV", "mV"],
+            sig_name=["a", "b"],
+            p_signal=np.stack([slow, mv], axis=1).astype(np.float64),
+            fmt=["16", "16"],
+            adc_gain=[1000.0, 1000.0],
+            baseline=[0, 0],
+            write_dir=str(tmp_path),
+        )
+        edit(tmp_path / name, " a\n", "\n")
+        edit(tmp_path / name, " b\n", "\n")
+    assert WfdbRecord(tmp_path / "ecg").stream.leads == ("signal2",)

@@ -67,3 +67,7 @@ def test_whatever_bytes_come_it_is_annotations_or_a_value_error(raw: bytes) -> N
     except ValueError:
         return
     assert len(read.samples) == len(read.symbols) == len(read.aux)
+
+
+def test_a_code_without_a_mnemonic_is_no_beat() -> None:
+    assert decode_annotations((45 << 10 | 7).to_bytes(2, "little") + b"\0\0").symbols == ["[45]"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
 import sqlite3
@@ -34,6 +35,8 @@ _SENSE = {
 _TOPIC = re.compile(r"[^$#+\0][^#+\0]*")
 _RANKS = range(6)
 MOST_URGENT = 5
+_log = logging.getLogger(__name__)
+
 DAMAGED = "damaged"
 FOREIGN = "of a topic that no broker takes"
 MEMORY = ":memory:"
@@ -121,11 +124,13 @@ def _drop_nonsense(connection: sqlite3.Connection) -> None:
     """Delete what nobody can make sense of; rows of alerts are never deleted for that."""
     for table, sense in _SENSE.items():
         try:
-            connection.execute(f"DELETE FROM {table} WHERE ({sense}) IS NOT TRUE")  # noqa: S608  # our own names
+            gone = connection.execute(f"DELETE FROM {table} WHERE ({sense}) IS NOT TRUE").rowcount  # noqa: S608  # our own
         except sqlite3.OperationalError as error:
             if is_taken(error) or "no such column" not in str(error):
                 raise
             raise _damaged(str(error)) from error
+        if gone > 0:
+            _log.warning("the outbox was damaged: %d rows of %s cannot be understood and are left out", gone, table)
 
 
 def _damaged(text: str) -> sqlite3.DatabaseError:

@@ -401,3 +401,19 @@ def test_an_alert_in_force_of_another_version_is_forgotten_and_the_rest_is_ended
     with opened(tmp_path / "outbox.sqlite") as box:
         assert [end.id for end in OutboxNotices(box).abandoned()] == [alert.id]
         assert box.in_force() == [encode(alert)]
+
+
+def test_rows_beside_the_alerts_that_make_no_sense_are_left_out_and_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "outbox.sqlite"
+    with opened(path) as box:
+        box.put(an_entry(1))
+    with sqlite3.connect(path) as connection:
+        connection.execute("INSERT INTO in_force VALUES (x'ff', x'61')")
+    connection.close()
+    with opened(path) as box:
+        assert box.durable
+        assert box.in_force() == [b"1"]
+    assert ["1 rows of in_force" in record.getMessage() for record in caplog.records] == [True]
+    assert caplog.records[0].levelname == "WARNING"
