@@ -89,8 +89,9 @@ def test_a_release_from_beats_to_a_model_in_place(tmp_path: Path, keras: Any) ->
     assert made.fingerprint == FINGERPRINT
     assert made.metrics["validation"]["int8"]["v_f1"] > 85
     assert made.metrics["cross_fitted"]["int8"]["v_f1"] > 85
-    (released,) = (tmp_path / release.RELEASED).iterdir()
-    (chosen,) = tmp_path.glob("cnn-0.*.npz")
+    work = tmp_path / "mitdb"  # weights of one database have a folder of their own
+    (released,) = (work / release.RELEASED).iterdir()
+    (chosen,) = work.glob("cnn-0.*.npz")
     assert released.name == chosen.name
     assert released.read_bytes() != chosen.read_bytes()
     truth = sets.test[0].labels
