@@ -28,10 +28,10 @@ def generality(task: Task) -> None:
                 for record in unseen:
                     variants.write_changed(name, mitdb / record, Path(changed))
                 scores.add(f"DS2, {name}", Path(changed), unseen)
-    scores.add("record 118", mitdb, ["118"])
+    scores.add("record 118, a training patient", mitdb, ["118"])
     with tempfile.TemporaryDirectory() as noisy:
         for record, snr in zip(variants.copy_noisy(task.data, Path(noisy)), NOISES, strict=True):
-            scores.add(f"record 118, electrode motion, {snr}", Path(noisy), [record])
+            scores.add(f"record 118, a training patient, electrode motion, {snr}", Path(noisy), [record])
     if task.svdb:
         scores.add(f"svdb, {len(task.svdb)} records not learnt from, 128 Hz", task.data / "svdb", task.svdb)
     text = [

@@ -239,7 +239,7 @@ class LabelledBeat(Event, frozen=True, kw_only=True, eq=False):
     label : Label
         AAMI class; Q also where the signal was too poor to call.
     score : float
-        How often such a label is right, 0 to 1, by the patients the model was judged by; 0 if it was not called.
+        Calibrated probability that the label is correct, 0 to 1; 0 if it was not called.
     rr_ms : float or None
         To the beat before.
     """

@@ -229,7 +229,7 @@ def interval(
     Parameters
     ----------
     tables : sequence of tables
-        One a record (or a patient).
+        One per record (or per patient).
     label : str
         One of `CLASSES`.
     convention : "strict" or "ec57"

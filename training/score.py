@@ -94,9 +94,9 @@ def count(truth: NDArray[np.int8], said: NDArray[np.int8]) -> Table:
 def quality(table: Table) -> float:
     """Return what a model is chosen by: the mean F1 of S and V, 0 to 1, by the conventions of EC57.
 
-    Both classes count alike, however rare S is; N follows from them, since a false S or V is a lost N. The judges were
-    picked for their ectopic beats, so classes are first brought to the shares they have in all of DS1: a model that was
-    chosen where every tenth beat is S would call too many S anywhere else.
+    Both classes count alike, however rare S is; N follows from them, since a false S or V is a lost N. The validation
+    patients were picked for their ectopic beats, so classes are first brought to the shares they have in all of DS1: a
+    model that was chosen where every tenth beat is S would call too many S anywhere else.
     """
     weights = np.zeros(len(table))
     for label, share in SHARES.items():

@@ -109,7 +109,7 @@ class Shapes:
         float32 array, shape (WINDOW, LEADS)
             The window, each lead over the usual size of its QRS.
         list of float
-            One a name in `SHAPE_NAMES`.
+            One per name in `SHAPE_NAMES`.
         """
         qrs = window[_QRS]
         sizes = (qrs.max(axis=0) - qrs.min(axis=0)).tolist()

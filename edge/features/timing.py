@@ -95,7 +95,7 @@ class Timing:
         Returns
         -------
         list of float
-            One a name in `TIMING_NAMES`.
+            One per name in `TIMING_NAMES`.
         """
         unknown = math.log(_NEUTRAL_S) if next_s is None else _log(next_s)
         recent = self._recent.at(0.5, unknown)
