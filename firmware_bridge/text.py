@@ -24,8 +24,8 @@ _ELECTRODE_OFF = re.compile(rb"!+|(?:leads?|electrodes?)[ _-]?(?:are |is )?off[.
 _BRACKETS = b" \t<>{}[]()\"'$*/"
 # A time of day, with or without a date; alone, so that `ecg:12:345` is none.
 _TIME = re.compile(
-    rb"(?<![\d.])(?<!\d:)(?:(\d{4})[-/.](\d\d?)[-/.](\d\d?)[T ,]\s?)?"
-    rb"(\d\d?):(\d\d)(?::(\d\d))?(\.\d+)?(?:Z|[+-]\d\d:?\d\d)?(?![\d:])"
+    rb"(?<![\w.])(?<!\d:)(?:(\d{4})[-/.](\d\d?)[-/.](\d\d?)[T ,]\s?)?"
+    rb"(\d\d?):([0-5]\d)(?::([0-5]\d))?(\.\d+)?(?:Z|[+-]\d\d:?\d\d)?(?![\d:])"
 )
 _LARGEST = 1e16
 
@@ -93,7 +93,7 @@ class Decoder:
         return rows
 
     def _note_header(self, line: bytes) -> None:
-        fields = _HARD.split(line.strip(_BRACKETS))
+        fields = _HARD.split(line.strip(b" \t\"'#"))
         if len(fields) <= MAX_FIELDS and not any(field[:1].isdigit() for field in fields):
             names = (re.sub(r"[^\w .+%°µ()/-]", "", field.decode("utf-8", "replace")).strip() for field in fields)
             self.headers.append(tuple(names))

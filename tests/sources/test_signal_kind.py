@@ -136,6 +136,13 @@ def test_flutter_and_fibrillation_are_no_pulse(hz: float) -> None:
     assert look(np.sin(2 * np.pi * hz * t + np.sin(t))) == "unknown"
 
 
+@pytest.mark.parametrize("every", [3, 10])
+def test_missing_values_hide_no_ecg(every: int) -> None:
+    signal = ecg(10, FS_HZ)
+    signal[::every] = np.nan
+    assert look(signal) == "ecg"
+
+
 def test_noise_and_nothing_say_nothing() -> None:
     noise = np.random.default_rng(0).standard_normal(2500)
     assert look(noise) == "unknown"

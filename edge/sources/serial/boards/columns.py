@@ -330,7 +330,7 @@ def _swing(values: Values, fs_hz: float) -> float:
     """Return the usual height, peak to peak, of two seconds of the lead that has the highest."""
     n = max(int(2 * fs_hz), 1)
     heights = [
-        np.nanmax(part, axis=0) - np.nanmin(part, axis=0)
+        np.subtract(*np.nanpercentile(part, [99.5, 0.5], axis=0))
         for at in range(0, max(len(values) - n // 2, 1), n)
         if np.isfinite(part := values[at : at + n]).any(axis=0).all() and len(part)
     ]

@@ -205,6 +205,7 @@ class Text:
         beats = any(verdict.kind == "ecg" for verdict in kinds)
         scale = _scaled(choice, values, self._options, beats=beats, fs_hz=fs_hz or _ASSUMED_HZ)
         tells_off = bool(choice.off_flags) or any(not row or row.off for row in rows)
+        tells_off = tells_off or (self.layout is not None and self.layout.tells_off)
         clear = beats or not any(verdict.kind == "unknown" for verdict in kinds)
         return Layout(table, choice, scale, fs_hz, tells_off=tells_off, clear=clear)
 
