@@ -1,5 +1,5 @@
 # make demo    the main job, from nothing: environment, installation, five minutes of ECG through everything
-# make test    all that CI runs
+# make test    all that CI runs; the runtime's tests on every other Python from 3.11 to 3.13 that is here, too
 # Long things, by hand: make bench · make train · make durability · make soak · make smoke-arm64
 # How good the models are, and why: make accuracy · make ablation · make seeds · make mistakes · make same-labels
 # What is known to be unsafe in what is installed: make audit
@@ -9,6 +9,9 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 export OMP_NUM_THREADS ?= 1
+# Tests that wait for brokers, boards and clocks share one of the workers.
+WORKERS ?= 2
+PYTEST = --numprocesses=$(WORKERS) --dist=loadgroup
 
 .PHONY: demo test lint bench paper accuracy ablation seeds mistakes same-labels train durability soak audit smoke-arm64 schemas constraints clean
 
@@ -16,7 +19,8 @@ demo: $(VENV)/.demo
 	$(BIN)/ecg-edge demo
 
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest $(PYTEST)
+	.ci/others $(BIN)/python $(PYTEST)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -78,7 +82,7 @@ train: $(VENV)/.test
 schemas: $(VENV)/.demo
 	$(BIN)/python -m edge.contract.schemas docs/schemas
 
-# What the two commands install; needs uv.
+# What is installed, on every Python and processor that is supported; needs uv.
 constraints:
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --no-header --no-annotate -o constraints.txt
 
@@ -104,4 +108,4 @@ $(VENV)/.audit: $(VENV)/.demo
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-3.* .venv-uv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

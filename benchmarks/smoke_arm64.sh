@@ -12,7 +12,9 @@ cd "$(dirname "$0")/.."
 ROOT=${ROOT:-/var/tmp/ecg-edge-arm64}
 PYTHON=${PYTHON:-.venv/bin/python}
 RECORD=${RECORD:-${ECG_EDGE_DATA:?set it to the folder that holds mitdb, or give RECORD}/mitdb/208}
-MIRROR=${MIRROR:-http://deb.debian.org/debian}
+# Of Debian's packages: where this machine has them from, else what debootstrap knows.
+MIRROR=${MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
+    grep -m 1 '/debian/*$' || true)}
 LOG=benchmarks/results/smoke_arm64.md
 # Chosen before the first run: int8 kernels may round the last step otherwise, so beats at a border may change sides.
 MOST_DIFFERENT_PERCENT=0.5
@@ -41,7 +43,7 @@ if [ ! -e "$ROOT/usr/bin/python3" ]; then
     # Elsewhere first: half a root is none. What has been downloaded is kept until it is whole.
     rm -rf "$ROOT.half" && mkdir -p "$ROOT.half" "$ROOT.debs"
     debootstrap --arch=arm64 --variant=minbase --include=python3,python3-venv,python3-pip,ca-certificates \
-        --cache-dir="$(readlink -f "$ROOT.debs")" bookworm "$ROOT.half" "$MIRROR" ||
+        --cache-dir="$(readlink -f "$ROOT.debs")" bookworm "$ROOT.half" ${MIRROR:+"$MIRROR"} ||
         refuse "no root could be made; see $ROOT.half/debootstrap/debootstrap.log"
     rm -rf "$ROOT" "$ROOT.debs" && mv "$ROOT.half" "$ROOT"
 fi
@@ -49,6 +51,7 @@ fi
 # that is not the emulated one, and crash.
 cp /etc/ssl/certs/ca-certificates.crt "$ROOT/etc/ssl/certs/"
 cp /etc/resolv.conf "$ROOT/etc/resolv.conf"
+[ ! -e /etc/pip.conf ] || cp /etc/pip.conf "$ROOT/etc/pip.conf"
 mountpoint -q "$ROOT/proc" || mount -t proc proc "$ROOT/proc"
 trap 'umount "$ROOT/proc" || true; rm -rf "$WORK"' EXIT
 

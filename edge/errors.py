@@ -19,6 +19,12 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
+def how_to_install(extra: str = "") -> str:
+    """Return the command that installs this program, with an extra: it is on no package index."""
+    what = f".[{extra}]" if extra else "."
+    return f"`pip install -c constraints.txt '{what}'` in a clone of ecg-edge, or its wheel's path in place of the dot"
+
+
 class EcgEdgeError(Exception):
     """Something the user can act on; shown as one line, never as a traceback.
 
@@ -84,18 +90,27 @@ class ConfigError(EcgEdgeError):
     Parameters
     ----------
     key : str
-        Dotted name of the offending key, or the file.
+        Dotted name of the offending key, an option of the command line, or the file.
     reason : str
         What is wrong with it.
     choices : iterable of str
         What is allowed there, where that is a short list.
+    file : str
+        The file that says it, if it is known.
     """
 
-    def __init__(self, key: str, reason: str, choices: Iterable[str] = ()) -> None:
+    def __init__(self, key: str, reason: str, choices: Iterable[str] = (), file: str = "") -> None:
         self.key = key
         self.reason = reason
         self.choices = tuple(choices)
-        super().__init__(f"config {key}: {reason}", f"choose from {', '.join(self.choices)}" if self.choices else "")
+        self.file = file
+        where = key if key.startswith("--") else f"config {file}: {key}" if file else f"config {key}"
+        super().__init__(f"{where}: {reason}", f"choose from {', '.join(self.choices)}" if self.choices else "")
+
+    def within(self, file: str) -> ConfigError:
+        """Return the same error as of a file, unless it is of one already or of the command line."""
+        told = self.file or self.key == file or self.key.startswith("--")
+        return self if told else ConfigError(self.key, self.reason, self.choices, file)
 
 
 class SinkError(EcgEdgeError):

@@ -14,6 +14,32 @@ from numpy.typing import NDArray
 pytest_plugins = ("broker", "command", "service_manager")
 
 REPO = Path(__file__).resolve().parent.parent
+TESTS = REPO / "tests"
+
+# They run by the wall clock, beside brokers and boards: two of them at once disturb each other.
+_LIVE = ("demo", "firmware_bridge/test_avr_sketch.py", "service", "sinks/mqtt", "sources/serial")
+# What they say does not depend on the version of Python.
+_SLOW = (
+    "firmware_bridge/test_avr_sketch.py",
+    "firmware_bridge/test_ads1292r_sketch.py",
+    "firmware_bridge/test_c_library.py",
+    "firmware_bridge/test_fuzz.py",
+    "service/test_clock_steps.py",
+    "service/test_durability.py",
+    "service/test_same_labels.py",
+    "service/test_steady.py",
+    "test_systemd.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say which tests are slow, and which must not run at the same time."""
+    for item in items:
+        place = item.path.relative_to(TESTS)
+        if any(place.is_relative_to(each) for each in _LIVE):
+            item.add_marker(pytest.mark.xdist_group("live"))
+        if any(place.is_relative_to(each) for each in _SLOW):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,7 +47,7 @@ def test_what_a_file_says_holds(tmp_path: Path) -> None:
         ("[model]\nnane = 'cnn'\n", "model.nane", "no such key"),
         ("[alarms.priority]\nvtt = 'high'\n", "alarms.priority.vtt", "no such key"),
         ("[model]\nname = 'forest'\n", "model.name", "forest"),
-        ("[model]\nname = 3\n", "model.name", "Expected `str`"),
+        ("[model]\nname = 3\n", "model.name", "takes text, not a whole number"),
         ("[device]\nid = 'Mrs Jones'\n", "device.id", "letters, digits"),
         ("[device]\nid = ''\n", "device.id", "1 to 64"),
         ("[mqtt]\nurl = 'localhost'\n", "mqtt.url", "mqtt://host"),
@@ -66,7 +67,52 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, key: str, reason: str
         loaded(tmp_path, text)
     assert error.value.key == key
     assert reason in error.value.reason
-    assert str(error.value).startswith(f"config {key}: ")
+    assert str(error.value).startswith(f"config {tmp_path / 'config.toml'}: {key}: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "choices"),
+    [
+        ("[modle]\n", {"device", "model", "mqtt", "sensor"}),
+        ("[model]\nnane = 'cnn'\n", {"name"}),
+        ("[model]\nname = 'forest'\n", {"cnn", "lstm"}),
+        ("[alarms.priority]\nvt = 'loud'\n", {"high", "medium", "low", "off"}),
+        ("[mqtt]\nversion = '4'\n", {"auto", "5", "3.1.1"}),
+        ("[sensor]\nformat = 'morse'\n", {"auto", "native", "cyton"}),
+        ("sensor = 3\n", {"port", "baud"}),
+    ],
+)
+def test_what_could_stand_there_is_said(tmp_path: Path, text: str, choices: set[str]) -> None:
+    with pytest.raises(ConfigError) as error:
+        loaded(tmp_path, text)
+    assert choices <= set(error.value.choices)
+
+
+def test_every_key_of_another_kind_is_named_with_what_it_takes(tmp_path: Path) -> None:
+    for section, keys in msgspec.to_builtins(Config()).items():
+        for key in keys:
+            with pytest.raises(ConfigError) as error:
+                loaded(tmp_path, f"[{section}]\n{key} = 1979-05-27T07:32:00Z\n")
+            assert error.value.key == f"{section}.{key}"
+            assert " takes " in str(error.value)
+
+
+def test_a_byte_order_mark_is_no_key(tmp_path: Path) -> None:
+    (tmp_path / "bom.toml").write_bytes(b'\xef\xbb\xbf[device]\nid = "bed-3"\n')
+    assert load(tmp_path / "bom.toml").device.id == "bed-3"
+
+
+def test_paths_may_begin_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/pi")
+    config = loaded(
+        tmp_path,
+        '[mqtt]\npassword_file = "~/secret"\nca_file = "ca~1.pem"\n[outbox]\npath = "~/box"\n'
+        '[sensor]\nport = "~/ttyECG"\n',
+    )
+    assert (config.mqtt.password_file, config.mqtt.ca_file) == ("/home/pi/secret", "ca~1.pem")
+    assert (config.outbox.path, config.sensor.port) == ("/home/pi/box", "/home/pi/ttyECG")
+    with pytest.raises(ConfigError, match="home of nobody"):
+        loaded(tmp_path, '[outbox]\npath = "~nosuchuser/box"\n')
 
 
 def test_a_file_that_is_not_toml_or_not_there_is_named(tmp_path: Path) -> None:

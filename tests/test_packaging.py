@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -46,6 +47,56 @@ def test_an_installed_wheel_finds_its_models_from_any_folder(wheel: Path, tmp_pa
     where, kind = python(code, tmp_path, PYTHONPATH=str(site)).split()
     assert Path(where).is_relative_to(site)
     assert kind == "cnn"
+
+
+def test_no_address_of_a_package_index_stands_in_the_tree() -> None:
+    names = subprocess.run(["git", "ls-files"], cwd=REPO, capture_output=True, text=True, check=False).stdout.split(
+        "\n"
+    )
+    if not any(names):
+        pytest.skip("needs a clone")
+    index = re.compile(r"https?://[^\s\"']*(?:pypi|pythonhosted|piwheels|debian|ubuntu|/simple\b)")
+    texts = {
+        name: (REPO / name).read_text(encoding="utf-8", errors="replace") for name in names if (REPO / name).is_file()
+    }
+    assert not [name for name, text in texts.items() if index.search(text)]
+    # It is on none either: what is told to install must be a clone or a wheel.
+    unknown = re.compile(r"pip install [^\n`]*(?<![\w./-])ecg-edge(?:\[\w+\])?(?=[\"'`\s]|$)")
+    assert not [name for name, text in texts.items() if name != "tests/test_packaging.py" and unknown.search(text)]
+
+
+def without_ensurepip(folder: Path) -> Path:
+    fake = folder / "python3"
+    fake.write_text(
+        f"""#!/bin/bash
+case "$*" in
+"-m venv --clear --without-pip "*) ;;
+"-m venv "* | "-m pip"*) exit 1 ;;
+esac
+exec {sys.executable} "$@"
+"""
+    )
+    fake.chmod(0o755)
+    return fake
+
+
+def test_where_python_lacks_ensurepip_one_line_says_what_brings_it(tmp_path: Path) -> None:
+    env = os.environ | {"PATH": "/usr/bin:/bin"}
+    command = [str(REPO / ".ci/venv"), str(tmp_path / "venv"), str(without_ensurepip(tmp_path))]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "apt install python3-venv" in line
+    assert not (tmp_path / "venv").exists()
+
+
+def test_other_pythons_are_found_and_run(tmp_path: Path) -> None:
+    done = subprocess.run([str(REPO / ".ci/interpreters"), sys.executable], capture_output=True, text=True, check=True)
+    ours = ".".join(map(str, sys.version_info[:2]))
+    for path in done.stdout.split():
+        code = "import sys; print('%d.%d' % sys.version_info[:2])"
+        version = subprocess.run([path, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+        assert version in {"3.11", "3.12", "3.13"} - {ours}
 
 
 @pytest.mark.parametrize("module", ["edge", "edge.cli.app", "edge.pipeline", "edge.service.replay"])

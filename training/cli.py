@@ -9,14 +9,20 @@ from typing import Annotated
 
 import typer
 
+from edge.cli.encoding import make_printable
+from edge.cli.options import Version
 from edge.errors import EcgEdgeError
 
 app = typer.Typer(
-    help="Train, evaluate and release the beat classifiers of ecg-edge.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
+
+
+@app.callback()
+def common(version: Version = False) -> None:
+    """Train, evaluate and release the beat classifiers of ecg-edge."""
 
 
 class Network(StrEnum):
@@ -161,6 +167,7 @@ def calibrate(
 
 def main() -> None:
     """Entry point: 0 done, 1 the work failed, 2 usage."""
+    make_printable()
     try:
         app()
     except EcgEdgeError as error:

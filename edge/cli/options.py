@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from edge import __version__
+
 DEBUG = "ECG_EDGE_DEBUG"
 """Environment variable that shows tracebacks."""
 
@@ -19,17 +21,63 @@ class ModelName(StrEnum):
     lstm = "lstm"
 
 
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"ecg-edge {__version__}")
+        raise typer.Exit
+
+
+def at_home(path: Path | None) -> Path | None:
+    """Return a path with `~` resolved, which a shell leaves as it is in ``--option=~/file``.
+
+    Raises
+    ------
+    BadParameter
+        If it is the home of nobody.
+    """
+    try:
+        return None if path is None else path.expanduser()
+    except RuntimeError:
+        raise typer.BadParameter(f"{path}: there is no such user") from None
+
+
+class _Given:
+    """What the command line says that an error message needs."""
+
+    config: Path | None = None
+
+
+given = _Given()
+
+
+def _configured(path: Path | None) -> Path | None:
+    given.config = at_home(path)
+    return given.config
+
+
+Version = Annotated[
+    bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say which version this is, and exit.")
+]
 Data = Annotated[
     Path | None,
-    typer.Option(metavar="DIR", help="Where records are looked up first; then $ECG_EDGE_DATA/mitdb and the cache."),
+    typer.Option(
+        callback=at_home,
+        metavar="DIR",
+        help="Where records are looked up first; then $ECG_EDGE_DATA/mitdb and the cache.",
+    ),
 ]
-ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Configuration, a TOML file.")]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", callback=_configured, metavar="FILE", help="Configuration, a TOML file.")
+]
 Model = Annotated[
     ModelName | None, typer.Option(help="Model that classifies the beats; cnn unless --config says otherwise.")
 ]
 Annotations = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Write beats and rhythms to DIR/NAME.edge, for EC57 tools.")
+    Path | None,
+    typer.Option(callback=at_home, metavar="DIR", help="Write beats and rhythms to DIR/NAME.edge, for EC57 tools."),
 ]
-Alerts = Annotated[Path | None, typer.Option(metavar="FILE", help="Write alerts to FILE as JSON lines.")]
+Alerts = Annotated[
+    Path | None, typer.Option(callback=at_home, metavar="FILE", help="Write alerts to FILE as JSON lines.")
+]
 Mqtt = Annotated[str | None, typer.Option(metavar="URL", help="Broker, mqtt://HOST[:PORT] or mqtts://HOST[:PORT].")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]

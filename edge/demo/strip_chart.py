@@ -1,4 +1,4 @@
-"""Draws a strip of ECG in text: braille characters, two columns by four rows of dots each."""
+"""Draws a strip of ECG in text: braille characters, two columns by four rows of dots each, or ASCII."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 _BLANK = 0x2800
 # Bit of each dot of a braille character, by row and column (Unicode 16, 22.1).
 _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], np.uint8)
+# By whether the upper and the lower half of a character has a dot.
+_ASCII = np.array([[" ", "."], ["'", "|"]])
 # Less than this is no signal worth magnifying.
 _MIN_SPAN_MV = 0.5
 
 
-def chart(mv: NDArray[np.float64], width: int, rows: int) -> list[str]:
+def chart(mv: NDArray[np.float64], width: int, rows: int, *, braille: bool = True) -> list[str]:
     """Draw one lead.
 
     Parameters
@@ -23,6 +25,8 @@ def chart(mv: NDArray[np.float64], width: int, rows: int) -> list[str]:
         The signal; NaN is left blank.
     width, rows : int
         Size in characters.
+    braille : bool
+        Whether the terminal has braille characters.
 
     Returns
     -------
@@ -38,6 +42,9 @@ def chart(mv: NDArray[np.float64], width: int, rows: int) -> list[str]:
         y = np.clip((top - mv) / span * (rows * 4 - 1), 0, rows * 4 - 1)
         _trace(dots, y)
     cells = dots.reshape(rows, 4, width, 2).astype(np.uint8)
+    if not braille:
+        halves = cells.reshape(rows, 2, 2, width, 2).any(axis=(2, 4))
+        return ["".join(row) for row in _ASCII[halves[:, 0].astype(int), halves[:, 1].astype(int)]]
     codes = _BLANK + np.einsum("rdwc,dc->rw", cells, _DOTS, dtype=np.int32)
     return ["".join(map(chr, row)) for row in codes]
 

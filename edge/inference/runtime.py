@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.errors import ModelError
+from edge.errors import ModelError, how_to_install
 from edge.inference.card import Tensor
 
 _RUNTIMES = (
@@ -106,7 +106,24 @@ def _interpreter() -> tuple[Any, str]:
         except ImportError:
             continue
     names = " or ".join(package for _, package in _RUNTIMES)
-    raise ModelError("runtime", f"neither interpreter can be imported ({names})", "pip install ecg-edge")
+    raise ModelError("runtime", f"neither interpreter can be imported ({names})", how_to_install())
+
+
+def numpy_clash() -> tuple[str, str] | None:
+    """Return what is wrong if the interpreter cannot run with this numpy, and the command that mends it.
+
+    tflite-runtime is built against numpy 1, and another package may have brought numpy 2.
+
+    Raises
+    ------
+    ModelError
+        If no interpreter is installed.
+    """
+    _, package = _interpreter()
+    if package != "tflite-runtime" or int(np.__version__.split(".")[0]) < 2:
+        return None
+    command = f"`{sys.executable} -m pip install 'numpy>=1.26.4,<2'`"
+    return f"{package} cannot run with numpy {np.__version__}, which another package has brought", command
 
 
 def build(name: str, content: bytes) -> Any:
@@ -123,10 +140,9 @@ def build(name: str, content: bytes) -> Any:
             built = interpreter(model_content=content, num_threads=1)
             built.allocate_tensors()
     except (ValueError, RuntimeError, AttributeError, SystemError) as error:
-        # tflite-runtime with numpy 2 imports well and breaks only here, with an AttributeError.
-        raise ModelError(
-            name, f"{package} cannot run it ({error})", "reinstall ecg-edge and its dependencies"
-        ) from None
+        # tflite-runtime with numpy 2 imports well and breaks only here.
+        reason, fix = numpy_clash() or (f"{package} cannot run it ({error})", how_to_install())
+        raise ModelError(name, reason, fix) from None
     return built
 
 

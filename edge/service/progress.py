@@ -1,4 +1,4 @@
-"""One line on a terminal that says how far a replay is."""
+"""One line on a terminal that says how far a stream is: time, heart rate, beats by label, the last alert."""
 
 from __future__ import annotations
 
@@ -6,13 +6,40 @@ import time
 from typing import TextIO
 
 from edge.errors import printable
+from edge.kinds import title
 from edge.messages import Stream
 from edge.service.summary import Tally
+from edge.service.terminal import draws, width
 from edge.sinks.console import clock
 
 # Often enough to look alive, seldom enough to cost nothing.
 _REDRAW_S = 0.1
 _CLEAR = "\r\033[K"
+_WIDTH = 80
+
+
+def live_line(stream: Stream, n_samples: int, tally: Tally, columns: int) -> str:
+    """Return how far a stream is and what was found; what has no room is left out, the least important first."""
+    of = ""
+    if stream.n_samples:
+        of = f" of {clock(stream.n_samples / stream.fs_hz)} ({100 * n_samples // stream.n_samples} %)"
+    rate = "HR –" if tally.hr_bpm is None else f"HR {tally.hr_bpm:.0f}/min"
+    beats = " ".join(f"{label} {n:,}" for label, n in tally.beats.items() if n)
+    seen = clock(n_samples / stream.fs_hz)
+    alert = tally.last_alert
+    last = "" if alert is None else f"{title(alert.kind)} at {clock(alert.onset / stream.fs_hz)}"
+    # From the least important to the most: what a narrow terminal can do without.
+    for parts in (
+        (printable(stream.name), f"{seen}{of}", rate, beats, last),
+        (printable(stream.name), seen, rate, beats, last),
+        (seen, rate, beats, last),
+        (seen, rate, last),
+        (seen, rate),
+    ):
+        line = "  ".join(filter(None, parts))
+        if len(line) <= columns:
+            break
+    return line[:columns]
 
 
 class ProgressLine:
@@ -25,7 +52,7 @@ class ProgressLine:
     """
 
     def __init__(self, out: TextIO) -> None:
-        self._out = out if out.isatty() else None
+        self._out = out if draws(out) else None
         self._drawn_at = 0.0
         self._drawn = False
 
@@ -35,12 +62,8 @@ class ProgressLine:
         if self._out is None or now - self._drawn_at < _REDRAW_S:
             return
         self._drawn_at, self._drawn = now, True
-        seen = clock(n_samples / stream.fs_hz)
-        of = ""
-        if stream.n_samples:
-            of = f" of {clock(stream.n_samples / stream.fs_hz)} ({100 * n_samples // stream.n_samples} %)"
-        beats, alerts = tally.beats.total(), tally.alerts.total()
-        self._out.write(f"{_CLEAR}{printable(stream.name)}  {seen}{of}  {beats:,} beats  {alerts:,} alerts")
+        line = live_line(stream, n_samples, tally, (width(self._out) or _WIDTH) - 1)
+        self._out.write(f"{_CLEAR}{line}")
         self._out.flush()
 
     def clear(self) -> None:

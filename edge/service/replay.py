@@ -22,7 +22,7 @@ from edge.service.progress import ProgressLine
 from edge.service.session import Session
 from edge.service.summary import Summary, Tally
 from edge.service.table import table
-from edge.service.terminal import shown
+from edge.service.terminal import shown, width
 from edge.service.wiring import Options, sinks
 from edge.sinks import Sink
 from edge.sinks.fanout import Fanout
@@ -140,7 +140,7 @@ def replay_records(names: Sequence[str], data: Path | None, options: Options, *,
         The command's exit code.
     """
     progress = ProgressLine(sys.stderr)
-    report = shown(progress.clear)
+    report, told = shown(progress.clear)
 
     summaries: list[Summary] = []
     with BeatModel.load(options.config.model.name) as model, stop_on_signal() as stop:
@@ -156,7 +156,7 @@ def replay_records(names: Sequence[str], data: Path | None, options: Options, *,
                 report("interrupted, what was found so far is kept")
                 break
         if not as_json:
-            print(table(summaries))
+            print(table(summaries, width(sys.stdout), told))
         if stop.is_set():
             return EXIT_INTERRUPTED
     return EXIT_FAILED if any(summary.errors for summary in summaries) else 0

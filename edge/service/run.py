@@ -25,7 +25,7 @@ from edge.service.session import Session
 from edge.service.signals import SignalRequests, listening
 from edge.service.summary import Summary
 from edge.service.table import table
-from edge.service.terminal import shown
+from edge.service.terminal import shown, width
 from edge.service.wiring import Options, sinks
 from edge.sinks import Sink
 from edge.sinks.fanout import Fanout
@@ -189,7 +189,7 @@ class LiveRun:
 
     @staticmethod
     def _all_is_well(session: Session) -> str:
-        rate = "" if session.hr_bpm is None else f", {session.hr_bpm:.0f} beats/min"
+        rate = "" if session.tally.hr_bpm is None else f", {session.tally.hr_bpm:.0f} beats/min"
         return f"watching {session.stream.name}, {session.stream.fs_hz:g} Hz{rate}"
 
     def _end(self, reason: str, failure: SourceError | None) -> None:
@@ -218,7 +218,7 @@ def run(options: Options, *, as_json: bool = False, read: Callable[[], Config] |
         The command's exit code: 0 after Ctrl-C or SIGTERM, which is how a watch ends.
     """
     progress = ProgressLine(sys.stderr)
-    report = shown(progress.clear)
+    report, told = shown(progress.clear)
 
     chosen, problem = load_model(options.config.model.name)
     with chosen as model, listening() as asked:
@@ -240,7 +240,7 @@ def run(options: Options, *, as_json: bool = False, read: Callable[[], Config] |
             for summary in live.summaries:
                 print(msgspec.json.encode(summary).decode(), flush=True)
         elif live.summaries:
-            print(table(list(live.summaries)))
+            print(table(list(live.summaries), width(sys.stdout), told))
     return EXIT_FAILED if failure is not None or any(summary.errors for summary in live.summaries) else 0
 
 

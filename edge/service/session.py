@@ -9,7 +9,7 @@ import msgspec
 from edge.errors import SourceError
 from edge.inference.beat_model import BeatModel
 from edge.inference.runtime import runtime_name
-from edge.messages import Event, Gap, Message, Samples, Stream, Vitals
+from edge.messages import Event, Gap, Message, Samples, Stream
 from edge.service.summary import Summary, Tally
 from edge.service.wiring import model_info
 from edge.sinks.fanout import Fanout
@@ -33,15 +33,12 @@ class Session:
         What was found so far.
     n_samples : int
         Samples seen so far.
-    hr_bpm : float or None
-        The heart rate of the last second.
     """
 
     def __init__(self, stream: Stream, model: BeatModel, sinks: Fanout) -> None:
         self.stream = stream
         self.tally = Tally(stream)
         self.n_samples = 0
-        self.hr_bpm: float | None = None
         self._model = model
         self._sinks = sinks
         self._began_s = time.monotonic()
@@ -54,8 +51,6 @@ class Session:
                 self.n_samples = message.end
             case Gap():
                 self.n_samples = message.start + message.n
-            case Vitals():
-                self.hr_bpm = message.hr_bpm
             case _:
                 pass
         if isinstance(message, Event):

@@ -88,6 +88,17 @@ class Tally:
     ----------
     stream : Stream
         Whose events they are.
+
+    Attributes
+    ----------
+    beats, episodes, alerts : Counter of str
+        By AAMI class, and by kind.
+    unreadable_s : int
+        Seconds in which no lead could be read.
+    hr_bpm : float or None
+        The rate of the last second, if there was one.
+    last_alert : Alert or None
+        Onset of the last alert.
     """
 
     def __init__(self, stream: Stream) -> None:
@@ -96,6 +107,8 @@ class Tally:
         self.episodes: Counter[str] = Counter()
         self.alerts: Counter[str] = Counter()
         self.unreadable_s = 0
+        self.hr_bpm: float | None = None
+        self.last_alert: Alert | None = None
         self._seconds = 0
         self._rr_ms = _Moments()
         self._hr_bpm = _Moments()
@@ -114,12 +127,14 @@ class Tally:
             case Vitals():
                 self._seconds += 1
                 self.unreadable_s += not any(state in ("good", "noisy") for state in event.leads)
+                self.hr_bpm = event.hr_bpm
                 if event.hr_bpm is not None:
                     self._hr_bpm.add(event.hr_bpm)
             case Episode(phase="onset"):
                 self.episodes[event.kind] += 1
             case Alert(phase="onset"):
                 self.alerts[event.kind] += 1
+                self.last_alert = event
                 self._alert_delays[event.decided - event.onset] += 1
             case _:
                 pass

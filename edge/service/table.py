@@ -1,9 +1,9 @@
-"""Summaries as text for a terminal, 80 columns wide."""
+"""Summaries as text for a terminal, 80 columns wide or as wide as it is."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from edge.errors import printable
 from edge.kinds import title
@@ -14,19 +14,38 @@ _WIDTH = 80
 _FEW = 3
 
 
-def table(summaries: Sequence[Summary]) -> str:
-    """Return a row for each record, and beneath what else there is to say: of many only the troubles."""
-    header = f"{'record':<10} {'ECG':>9} {'× real':>7}" + "".join(f"{label:>7}" for label in LABELS)
-    lines = [header + f"{'HR':>6}{'alerts':>8}"]
+def table(summaries: Sequence[Summary], columns: int | None = None, told: Collection[str] = ()) -> str:
+    """Return a row for each record, and beneath what else there is to say: of many only the troubles.
+
+    Parameters
+    ----------
+    summaries : sequence of Summary
+        What was found in each record.
+    columns : int, optional
+        Of the terminal; in fewer than 80 the speed is left out.
+    told : collection of str
+        Lines that were shown before, which are not said again.
+    """
+    narrow = columns is not None and columns < _WIDTH
     done = [summary for summary in summaries if summary.fs_hz is not None]
     few = len(summaries) <= _FEW
-    lines += map(_row, done if few else [*done, _total(done)])
+    lines = [_header(narrow), *(_row(summary, narrow) for summary in (done if few else [*done, _total(done)]))]
     for summary in summaries:
-        details = [*(_details(summary) if few else ()), *_troubles(summary)]
+        details = [*(_details(summary) if few else ()), *_troubles(summary, told)]
         if details:
-            lines += ["", summary.record, *fields(details)]
+            lines += ["", summary.record, *fields(details, min(columns or _WIDTH, _WIDTH))]
     # Names of records and leads come from files.
     return "\n".join(map(printable, lines))
+
+
+def _header(narrow: bool) -> str:
+    speed = "" if narrow else f"{'× real':>8}"
+    labels = "".join(f"{label:>{_label_width(label, narrow)}}" for label in LABELS)
+    return f"{'record':<10} {'ECG':>9}{speed}{labels}{'HR':>5}{'alerts':>8}"
+
+
+def _label_width(label: str, narrow: bool) -> int:
+    return (7 if label == "N" else 5) if narrow else 7
 
 
 def _total(summaries: Sequence[Summary]) -> Summary:
@@ -40,12 +59,12 @@ def _total(summaries: Sequence[Summary]) -> Summary:
     )
 
 
-def _row(summary: Summary) -> str:
-    beats = "".join(f"{summary.beats[label]:>7}" for label in LABELS)
-    rate = f"{summary.hr_bpm.mean:>6.0f}" if summary.hr_bpm else f"{'–':>6}"
-    speed = f"{summary.speed:>7,.0f}" if summary.speed is not None else f"{'–':>7}"
+def _row(summary: Summary, narrow: bool) -> str:
+    beats = "".join(f"{summary.beats[label]:>{_label_width(label, narrow)}}" for label in LABELS)
+    rate = f"{summary.hr_bpm.mean:>5.0f}" if summary.hr_bpm else f"{'–':>5}"
+    speed = "" if narrow else f"{summary.speed:>8,.0f}" if summary.speed is not None else f"{'–':>8}"
     alerts = sum(summary.alerts.values())
-    return f"{summary.record:<10} {clock(summary.ecg_s):>9} {speed}{beats}{rate}{alerts:>8}"
+    return f"{summary.record:<10} {clock(summary.ecg_s):>9}{speed}{beats}{rate}{alerts:>8}"
 
 
 def _details(summary: Summary) -> list[tuple[str, str]]:
@@ -58,9 +77,11 @@ def _details(summary: Summary) -> list[tuple[str, str]]:
     ]
 
 
-def _troubles(summary: Summary) -> list[tuple[str, str]]:
+def _troubles(summary: Summary, told: Collection[str]) -> list[tuple[str, str]]:
     unreadable = [("unreadable", f"{summary.unreadable_s} s")] if summary.unreadable_s else []
-    return [*unreadable, *(("note", note) for note in summary.notes), *(("error", error) for error in summary.errors)]
+    said = [*(("note", note) for note in summary.notes), *(("error", error) for error in summary.errors)]
+    # A note is told behind the name of its stream.
+    return [*unreadable, *((name, text) for name, text in said if not any(text in line for line in told))]
 
 
 def fields(named: Iterable[tuple[str, str]], width: int = _WIDTH) -> Iterator[str]:

@@ -74,7 +74,7 @@ def settings(file: Path | None, *, model: str | None = None, mqtt_url: str | Non
         try:
             settings = msgspec.structs.replace(settings, mqtt=msgspec.structs.replace(settings.mqtt, url=mqtt_url))
         except ValueError as error:
-            raise ConfigError("mqtt.url", str(error).removeprefix("mqtt.url ")) from error
+            raise ConfigError("--mqtt", str(error).removeprefix("mqtt.url ")) from error
     return settings
 
 
@@ -90,7 +90,8 @@ def with_sensor(base: Config, words: dict[str, Any]) -> Config:
     try:
         return msgspec.structs.replace(base, sensor=msgspec.structs.replace(base.sensor, **given))
     except ValueError as error:
-        raise ConfigError("sensor", str(error)) from error
+        word, _, reason = str(error).partition(" ")
+        raise ConfigError(f"--{word.removesuffix('_hz')}", reason) from error
 
 
 def model_info(model: BeatModel) -> ModelInfo:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, TextIO
 
@@ -56,7 +57,7 @@ class Console(Sink):
     def __init__(self, out: TextIO, before_line: Callable[[], None] | None = None) -> None:
         self._out = out
         self._before_line = before_line
-        self._colour = out.isatty()
+        self._colour = out.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
     def open(self, stream: Stream) -> None:
         """Note the rate."""

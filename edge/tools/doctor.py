@@ -7,6 +7,7 @@ import importlib.util
 import os
 import platform
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -16,9 +17,10 @@ import numpy as np
 
 from edge import __version__
 from edge.config import Config
-from edge.errors import EcgEdgeError
+from edge.errors import EcgEdgeError, ModelError, how_to_install
 from edge.inference.beat_model import BeatModel, model_names
-from edge.inference.runtime import runtime_name
+from edge.inference.runtime import numpy_clash, runtime_name
+from edge.service.terminal import width
 from edge.service.wiring import broker
 from edge.tools import machine
 
@@ -33,7 +35,6 @@ _PACKAGES = {
     "cv2": ("opencv-python-headless", "paper and camera"),
     "cobs": ("cobs", "sensors"),
 }
-_REINSTALL = "pip install --force-reinstall ecg-edge"
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +49,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     found : str
         What is there, or what is wrong.
     fix : str
-        What to do about it; empty if nothing.
+        What to do about it, or what could be better; empty if nothing.
     """
 
     what: str
@@ -63,11 +64,20 @@ def run(settings: Config, data: Path | None, *, as_json: bool = False) -> int:
     for check in _checks(settings, data):
         checks.append(check)
         if not as_json:
-            mark = "ok  " if check.ok else "FAIL"
-            print(f"{mark}  {check.what:<20} {check.found}" + (f": {check.fix}" if check.fix else ""), flush=True)
+            print("\n".join(_lines(check)), flush=True)
     if as_json:
         print(msgspec.json.encode({"ok": all(check.ok for check in checks), "checks": checks}).decode())
     return 0 if all(check.ok for check in checks) else 1
+
+
+def _lines(check: Check) -> list[str]:
+    mark = "FAIL" if not check.ok else "note" if check.fix else "ok"
+    text = f"{mark:<4}  {check.what:<12}  {check.found}" + (f": {check.fix}" if check.fix else "")
+    # On a terminal what is said stands beside its name; elsewhere a check is a line.
+    columns = width(sys.stdout)
+    return (
+        [text] if columns is None else textwrap.wrap(text, columns, subsequent_indent=" " * 20, break_long_words=False)
+    )
 
 
 def version(*, as_json: bool = False) -> None:
@@ -104,15 +114,18 @@ def _or_error(look: Callable[[], str]) -> str:
 def _checks(settings: Config, data: Path | None) -> Iterator[Check]:
     yield _python()
     yield _looked("interpreter", runtime_name)
-    yield _numpy()
+    numpy = _looked("numpy", _numpy)
+    yield numpy
     for name in dict.fromkeys((*_MODELS, *model_names())):
-        yield _looked(f"model {name}", partial(_model, name))
+        what = f"model {name}"
+        no = Check(what=what, ok=False, found="cannot run", fix="mend numpy first, as above")
+        yield _looked(what, partial(_model, name)) if numpy.ok else no
     for module, (package, purpose) in _PACKAGES.items():
         yield _package(module, package, purpose)
     yield _data(data)
     yield _looked("port", lambda: machine.port(settings))
     yield _looked("camera", machine.cameras)
-    yield _looked("clock", machine.clock)
+    yield _clock()
     yield _looked("disk", machine.disk)
     yield _looked("temperature", machine.temperature)
     yield _looked("secrets", lambda: machine.secrets(settings))
@@ -134,13 +147,22 @@ def _python() -> Check:
     return Check(what="Python", ok=ok, found=found, fix=fix)
 
 
-def _numpy() -> Check:
-    # tflite-runtime is built against numpy 1; with numpy 2 it breaks, but only when a model is built.
-    clash = int(np.__version__.split(".")[0]) >= 2 and importlib.util.find_spec("tflite_runtime") is not None
-    fix = "pip install 'numpy>=1.26.4,<2'" if clash else ""
-    return Check(
-        what="numpy", ok=not clash, found=np.__version__ + (" breaks tflite-runtime" if clash else ""), fix=fix
-    )
+def _numpy() -> str:
+    try:
+        clash = numpy_clash()
+    except ModelError:  # without an interpreter any numpy will do
+        clash = None
+    if clash is not None:
+        raise EcgEdgeError(*clash)
+    return np.__version__
+
+
+def _clock() -> Check:
+    """Look at the clock; one that nobody keeps right is no failure, for there may be no network to keep it by."""
+    check = _looked("clock", machine.clock)
+    if check.ok and (fix := machine.unsynchronised()):
+        return msgspec.structs.replace(check, found="not synchronised, times in alerts may be off", fix=fix)
+    return check
 
 
 def _model(name: str) -> str:
@@ -156,7 +178,7 @@ def _model(name: str) -> str:
 def _package(module: str, package: str, purpose: str) -> Check:
     what = package.removesuffix("-python-headless")
     if importlib.util.find_spec(module) is None:
-        return Check(what=what, ok=False, found=f"not installed, needed for {purpose}", fix=_REINSTALL)
+        return Check(what=what, ok=False, found=f"not installed, needed for {purpose}", fix=how_to_install())
     return Check(what=what, ok=True, found=f"{importlib.metadata.version(package)}, for {purpose}")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from edge.errors import EcgEdgeError
+from edge.errors import EcgEdgeError, how_to_install
 
 UNIT = "ecg-edge.service"
 _RULES = "70-ecg-edge.rules"
@@ -26,6 +26,8 @@ _HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")  # noqa: S108  # n
 
 _PACKAGED = Path(__file__).parent.parent / "systemd"
 _CHECKOUT = Path(__file__).parent.parent.parent / "systemd"
+
+_HOME = "/opt/ecg-edge"
 
 EXIT_INACTIVE = 3
 """As `systemctl status` has it."""
@@ -155,7 +157,9 @@ def _program(given: Path | None) -> Path:
     interpreter = [Path(sys.executable).resolve()] if given is None else []
     for needed in (path, *interpreter):
         if any(needed.is_relative_to(hidden) for hidden in _HIDDEN):
-            fix = "use the system's: /usr/bin/python3 -m venv /opt/ecg-edge && /opt/ecg-edge/bin/pip install ecg-edge"
+            fix = (
+                f"make its environment elsewhere: `sudo /usr/bin/python3 -m venv {_HOME}`, and there {how_to_install()}"
+            )
             raise EcgEdgeError(f"{needed} cannot be seen by a service", fix)
     if not _is_plain(str(path)):
         raise EcgEdgeError(f"{path} cannot be written into a unit", "choose a folder without blanks, quotes, % and $")

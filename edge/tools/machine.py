@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,14 +58,32 @@ def _open_to_us(device: Path, group: str) -> None:
 
 
 def clock(now_s: float | None = None) -> str:
-    """Say whether the clock can be believed, and whether the kernel knows it to be kept right (adjtimex(2))."""
+    """Say what time it is, if that can be."""
     now_s = time.time() if now_s is None else now_s
     if now_s < _OLDEST_S:
         shown = time.strftime("%Y-%m-%d", time.gmtime(now_s))
         raise EcgEdgeError(f"says it is {shown}", "`sudo timedatectl set-ntp true`, or give the machine a clock (RTC)")
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(now_s))
+
+
+def unsynchronised() -> str:
+    """Return what to do about a clock that nobody keeps right; empty if the kernel knows it is kept (adjtimex(2))."""
     if _kept_right():
-        return "synchronised"
-    return "not synchronised; times in alerts may be off (`timedatectl` says why)"
+        return ""
+    command = shutil.which("timedatectl")
+    if command is None:
+        return "install a client of NTP, such as chrony"
+    # Without systemd it answers nothing.
+    shown = subprocess.run(  # noqa: S603
+        [command, "show", "--property=CanNTP", "--property=NTP"], capture_output=True, text=True, check=False
+    ).stdout.split()
+    if "CanNTP=no" in shown:
+        return "install a client of NTP, such as systemd-timesyncd"
+    if "NTP=no" in shown:
+        return "`sudo timedatectl set-ntp true`"
+    if "NTP=yes" in shown:
+        return "wait a minute; `timedatectl timesync-status` says which server is asked and whether it answers"
+    return "`timedatectl` says why"
 
 
 def _kept_right() -> bool:

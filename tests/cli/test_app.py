@@ -10,7 +10,9 @@ import msgspec
 import pytest
 from command import REPO, Run, environment
 
-COMMANDS = ["replay", "demo", "doctor", "version", "recordings"]
+from edge import __version__
+
+COMMANDS = ["replay", "run", "demo", "devices", "emulate", "doctor", "version", "recordings"]
 
 
 def test_help_names_every_command(ecg_edge: Run) -> None:
@@ -86,7 +88,8 @@ def test_a_configuration_that_cannot_be_used_exits_2(ecg_edge: Run, tmp_path: Pa
     done = ecg_edge("replay", "100", "--config", "c.toml")
     assert done.returncode == 2
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("ecg-edge:")]
-    assert line.startswith(f"ecg-edge: config {key}: ")
+    assert line.startswith("ecg-edge: config c.toml: ")
+    assert f" {key}: " in f" {line}"
     assert "Traceback" not in done.stderr
 
 
@@ -99,6 +102,35 @@ def test_an_error_is_a_traceback_only_for_those_who_ask(ecg_edge: Run) -> None:
     ):
         assert done.returncode != 0
         assert "Traceback" in done.stderr
+
+
+def test_a_word_of_the_command_line_is_not_blamed_on_the_file(ecg_edge: Run, tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text("")
+    assert ecg_edge("run", "--config", "c.toml", "--rate", "3").stderr == "ecg-edge: --rate: takes 100 to 1000\n"
+    done = ecg_edge("replay", "100", "--config", "c.toml", "--mqtt", "http://x")
+    assert done.stderr.startswith("ecg-edge: --mqtt: takes mqtt://")
+
+
+def test_options_begin_at_home_too(ecg_edge: Run, tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text("[modle]\n")
+    done = ecg_edge("replay", "~/nosuch", "--config=~/c.toml", HOME=str(tmp_path))
+    assert done.stderr.startswith(f"ecg-edge: config {tmp_path / 'c.toml'}: modle: ")
+    assert str(tmp_path / "nosuch") in ecg_edge("replay", "~/nosuch", HOME=str(tmp_path)).stderr
+    assert ecg_edge("replay", "100", "--config=~nosuchuser/c.toml").returncode == 2
+
+
+@pytest.mark.parametrize("module", ["edge.cli.app", "training.cli"])
+def test_the_version_is_an_option_and_a_shell_completes(tmp_path: Path, module: str) -> None:
+    def run(*arguments: str, **env: str) -> str:
+        code = f"import sys; sys.argv[0] = 'ecg'; import {module} as cli; cli.main()"
+        command = [sys.executable, "-c", code, *arguments]
+        here = environment(PYTHONPATH=str(REPO), **env)
+        done = subprocess.run(command, cwd=tmp_path, env=here, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    assert run("--version") == f"ecg-edge {__version__}\n"
+    assert "--install-completion" in run("--help")
+    assert len(run(_ECG_COMPLETE="complete_bash", COMP_WORDS="ecg re", COMP_CWORD="1").split()) >= 1
 
 
 UNEXPECTED = """

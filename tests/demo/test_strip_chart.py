@@ -34,6 +34,16 @@ def test_any_signal_fits(values: list[float], width: int, rows: int) -> None:
     assert bool(dots(lines)) == bool(np.isfinite(values).any())
 
 
+def test_a_terminal_without_braille_sees_the_spike_too() -> None:
+    mv = np.zeros(80)
+    mv[40:42] = 1.0
+    lines = chart(mv, 20, 3, braille=False)
+    assert [len(line) for line in lines] == [20] * 3
+    assert all(line.isascii() for line in lines)
+    assert {column for line in lines[:2] for column, mark in enumerate(line) if mark != " "} == {9, 10}
+    assert set(lines[2].replace("|", ".")) == {"."}
+
+
 def test_a_spike_stands_up_from_the_baseline() -> None:
     mv = np.zeros(80)
     mv[40:42] = 1.0

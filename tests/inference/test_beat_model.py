@@ -230,6 +230,28 @@ def test_without_an_interpreter_the_error_says_what_to_install(monkeypatch: pyte
         runtime_name()
 
 
+def test_a_numpy_that_breaks_the_interpreter_is_named_with_what_mends_it(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    # What tflite-runtime does with numpy 2 is done to it here; that it does so was seen.
+    def broken(**_: object) -> None:
+        raise SystemError("CreateWrapperFromBuffer returned a result with an exception set")
+
+    monkeypatch.setattr(runtime, "_interpreter", lambda: (broken, "tflite-runtime"))
+    monkeypatch.setattr(np, "__version__", "2.4.6")
+    with pytest.raises(ModelError) as error:
+        BeatModel.load(name)
+    assert "tflite-runtime cannot run with numpy 2.4.6" in error.value.reason
+    assert error.value.fix == f"`{sys.executable} -m pip install 'numpy>=1.26.4,<2'`"
+    monkeypatch.setattr(np, "__version__", "1.26.4")
+    with pytest.raises(ModelError, match="CreateWrapperFromBuffer") as other:
+        BeatModel.load(name)
+    assert "pip install -c constraints.txt ." in other.value.fix.replace("'", "")
+    monkeypatch.setattr(runtime, "_interpreter", lambda: (broken, "ai-edge-litert"))
+    monkeypatch.setattr(np, "__version__", "2.4.6")
+    assert runtime.numpy_clash() is None
+
+
 def test_either_interpreter_serves_and_they_agree(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     rng = np.random.default_rng(0)
     windows = rng.normal(0, 0.3, (40, 128, 2)).astype(np.float32)

@@ -104,6 +104,24 @@ def test_the_table_is_80_columns_wide_whatever_happened() -> None:
     assert "a kind with a long name 19" in " ".join(text.split())
 
 
+@pytest.mark.parametrize("columns", [60, 80, 200])
+def test_the_table_fits_the_terminal(columns: int) -> None:
+    summary = replace(
+        tally_of(beat(100), a_second()).summary(650_000, 0.5), model=MODEL, runtime="test", errors=("bad " * 40,)
+    )
+    rows = table([summary], columns).splitlines()
+    assert max(map(len, rows)) <= min(columns, 80)
+    assert len(rows[0]) == len(rows[1])
+
+
+def test_what_was_told_is_not_said_again() -> None:
+    summary = replace(tally_of(beat(100)).summary(3600, 1), notes=("half a lead",), errors=("disk full",), model=MODEL)
+    assert "half a lead" in table([summary])
+    text = table([summary], told=["208: half a lead", "disk full"])
+    assert "half a lead" not in text
+    assert "disk full" not in text
+
+
 def test_of_many_records_only_the_troubles_are_told_in_full() -> None:
     summary = replace(tally_of(beat(100), an_alert()).summary(36_000, 0.5), model=MODEL, runtime="test")
     few, many = (table([replace(summary, record=f"r{n}") for n in range(count)]) for count in (3, 5))

@@ -14,7 +14,7 @@ from small_disk import small_disk
 from edge.config import Config
 from edge.errors import EcgEdgeError
 from edge.sinks.mqtt.settings import Mqtt
-from edge.tools import machine
+from edge.tools import doctor, machine
 
 
 def test_a_healthy_machine_passes(ecg_edge: Run, broker_url: str, toy_record: Path) -> None:
@@ -72,7 +72,43 @@ def test_a_clock_from_before_this_program_is_refused() -> None:
     with pytest.raises(EcgEdgeError, match="says it is 1970-01-01") as wrong:
         machine.clock(3600.0)
     assert "set-ntp" in wrong.value.fix
-    assert "synchronised" in machine.clock()
+    assert machine.clock(1_800_000_000) == "2027-01-15 08:00 UTC"
+
+
+@pytest.mark.parametrize(
+    ("says", "fix"),
+    [
+        ("CanNTP=yes\nNTP=no", "sudo timedatectl set-ntp true"),
+        ("CanNTP=no\nNTP=no", "install a client of NTP"),
+        ("CanNTP=yes\nNTP=yes", "timedatectl timesync-status"),
+        ("", "`timedatectl` says why"),
+    ],
+)
+def test_a_clock_that_nobody_keeps_right_comes_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, fix: str
+) -> None:
+    (tmp_path / "timedatectl").write_text(f"#!/bin/sh\necho '{says}'\n")
+    (tmp_path / "timedatectl").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(machine, "_kept_right", lambda: False)
+    assert fix in machine.unsynchronised()
+    found = doctor._clock()
+    assert found.ok
+    assert found.fix == machine.unsynchronised()
+    assert doctor._lines(found)[0].startswith("note  clock")
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    assert "chrony" in machine.unsynchronised()
+    monkeypatch.setattr(machine, "_kept_right", lambda: True)
+    assert machine.unsynchronised() == ""
+
+
+def test_a_numpy_that_breaks_the_interpreter_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    clash = "tflite-runtime cannot run with numpy 2.4.6", "`pip install 'numpy<2'`"
+    monkeypatch.setattr(doctor, "numpy_clash", lambda: clash)
+    failed = [check for check in doctor._checks(Config(), None) if not check.ok]
+    assert [check.what for check in failed][:3] == ["numpy", "model cnn", "model lstm"]
+    assert (failed[0].found, failed[0].fix) == clash
+    assert {check.fix for check in failed[1:3]} == {"mend numpy first, as above"}
 
 
 def test_heat_and_a_weak_supply_come_with_a_fix(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ def trees() -> None:
         import lightgbm  # noqa: F401
         import sklearn  # noqa: F401
     except (ImportError, OSError) as error:  # OSError: no OpenMP on this machine
-        pytest.skip(f'needs lightgbm ({error}): pip install "ecg-edge[training]", apt install libgomp1')
+        pytest.skip(f'needs lightgbm ({error}): pip install -c constraints.txt ".[training]", apt install libgomp1')
 
 
 @pytest.fixture(scope="session")
@@ -26,8 +26,8 @@ def keras(trees: None) -> Any:
     """Legacy Keras, or a skip that names the extra."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tensorflow's own, at import
-        pytest.importorskip("tensorflow", reason='needs tensorflow: pip install "ecg-edge[training]"')
-        pytest.importorskip("tf_keras", reason='needs tf-keras: pip install "ecg-edge[training]"')
+        pytest.importorskip("tensorflow", reason='needs tensorflow: pip install -c constraints.txt ".[training]"')
+        pytest.importorskip("tf_keras", reason='needs tf-keras: pip install -c constraints.txt ".[training]"')
         from training import networks
 
         return networks.keras()
