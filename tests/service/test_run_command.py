@@ -100,8 +100,8 @@ def test_devices_says_what_a_board_sends(mv: NDArray[np.float32]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["run", "--rate", "5000"], "config sensor: rate_hz takes 100 to 1000"),
-        (["run", "--baud", "1"], "config sensor: baud takes 300 to 12000000"),
+        (["run", "--rate", "5000"], "--rate: takes 100 to 1000"),
+        (["run", "--baud", "1"], "--baud: takes 300 to 12000000"),
         (["emulate", "208", "--lead-off", "x"], "'x' is not AT:FOR"),
     ],
 )
