@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import threading
@@ -130,7 +131,7 @@ def test_sighup_takes_up_rules_and_refuses_nonsense(manager: Manager, board: Pat
     assert manager.of("RELOADING") == ["1", "1"]
     assert "configuration read again; changed: rhythm, mqtt" in err
     assert "mqtt: takes effect after a restart" in err
-    assert "rhythm.tachicardia_bpm: no such key; the configuration stays as it was" in err
+    assert re.search(r"rhythm\.tachicardia_bpm: no such key: .*; the configuration stays as it was", err)
     assert b'"tachycardia"' in alerts.read_bytes()
 
 
