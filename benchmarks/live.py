@@ -149,7 +149,7 @@ def _board(paths: Any, told: Any, records: Sequence[Path], seconds: float, speed
 
 @contextmanager
 def watched(records: Sequence[Path], seconds: float, *, speed: float = 1.0, config: str = "") -> Iterator[Watched]:
-    """Run board, broker and `ecg-edge run`, each a process of its own.
+    """Run board, broker and `ecg-edge run`, each in a process of its own.
 
     Parameters
     ----------

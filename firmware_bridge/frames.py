@@ -64,7 +64,7 @@ class Hello(Frame, frozen=True, kw_only=True, gc=False):
     width : int
         Bytes a count takes in sample frames, 2 or 3.
     uv_per_lsb : tuple of float
-        Microvolts at the electrodes per count, one a lead (float32 on the wire).
+        Microvolts at the electrodes per count, one per lead (float32 on the wire).
     device, firmware : str
         Id of the board and version of its firmware, ASCII.
     leads : tuple of str

@@ -80,7 +80,7 @@ class Teacher:
 def cross_validate(
     data: Table,
     n_folds: int = 5,
-    learnt: NDArray[np.bool_] | None = None,
+    fitted: NDArray[np.bool_] | None = None,
     columns: NDArray[np.int64] | None = None,
     told_by: NDArray[np.int64] = RHYTHM,
 ) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
@@ -92,7 +92,7 @@ def cross_validate(
         All beats, of synthetic patients and of single leads too.
     n_folds : int
         See `training.splits.folds`.
-    learnt : bool array, shape (len(data),), optional
+    fitted : bool array, shape (len(data),), optional
         Beats the trees may learn from; all by default.
     columns, told_by : int64 array, optional
         As in `Teacher`.
@@ -112,7 +112,7 @@ def cross_validate(
     said = np.zeros((len(data), len(CLASSES)), np.float32)
     for i in range(n_folds):
         mine, others = real & (fold == i), fold != i
-        trees = Teacher(features.take(data, others if learnt is None else others & learnt), (1,), columns, told_by)
+        trees = Teacher(features.take(data, others if fitted is None else others & fitted), (1,), columns, told_by)
         said[mine] = trees(data.features[mine])
     return real, said[real]
 

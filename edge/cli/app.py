@@ -107,7 +107,7 @@ def replay(
 ) -> None:
     """Replay records through the whole pipeline, as fast as it goes or at a pace.
 
-    Alerts are shown as they arrive, and a table of what was found at the end; --json prints one object a record
+    Alerts are shown as they arrive, and a table of what was found at the end; --json prints one object per record
     instead. A record that fails does not stop the others.
     """
     if annotations is not None and len({Path(record).name for record in records}) < len(records):

@@ -132,7 +132,7 @@ def replay_records(names: Sequence[str], data: Path | None, options: Options, *,
     options : Options
         What is asked for.
     as_json : bool
-        Whether to print one JSON object a record instead of lines and a table.
+        Whether to print one JSON object per record instead of lines and a table.
 
     Returns
     -------

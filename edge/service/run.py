@@ -208,7 +208,7 @@ def run(options: Options, *, as_json: bool = False, read: Callable[[], Config] |
     options : Options
         What is asked for.
     as_json : bool
-        Whether to print one JSON object a stream instead of lines and a table.
+        Whether to print one JSON object per stream instead of lines and a table.
     read : callable, optional
         Reads the configuration again, for SIGHUP.
 

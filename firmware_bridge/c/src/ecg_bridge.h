@@ -68,7 +68,7 @@ typedef struct {
     uint8_t adc_bits;
     uint8_t width;           /* bytes a count takes: 2 or 3 */
     uint32_t rate_mhz;       /* millihertz */
-    const float *uv_per_lsb; /* one a lead */
+    const float *uv_per_lsb; /* one per lead */
     const char *device;
     const char *firmware;
     const char *lead_names;  /* separated by commas */
