@@ -65,6 +65,8 @@ class Stream(Message, frozen=True, kw_only=True, eq=False):
         What a user should know of this source, one line each: an assumed gain, a signal left out.
     lead_off_detection : bool
         Whether the source says when an electrode is off; where it does, a flat line is no loose electrode.
+    dated : bool
+        Whether the source knows when it began; otherwise `start_time` is when it was opened.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Stream(Message, frozen=True, kw_only=True, eq=False):
     n_samples: int | None = None
     notes: tuple[str, ...] = ()
     lead_off_detection: bool = False
+    dated: bool = True
 
 
 class Samples(Message, frozen=True, kw_only=True, eq=False):

@@ -32,18 +32,18 @@ def schema(topic: str) -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"{topics.BASE}/<device_id>/{topic}",
-        **_described(msgspec.json.schema(PAYLOADS[topic])),
+        **described(msgspec.json.schema(PAYLOADS[topic])),
     }
 
 
-def _described(part: Any) -> Any:
+def described(part: Any) -> Any:
     """Return a part of a schema with its descriptions free of the code's indentation, which Python 3.13 takes away."""
     if isinstance(part, dict):
         return {
-            key: inspect.cleandoc(value) if key == "description" and isinstance(value, str) else _described(value)
+            key: inspect.cleandoc(value) if key == "description" and isinstance(value, str) else described(value)
             for key, value in part.items()
         }
-    return [_described(each) for each in part] if isinstance(part, list) else part
+    return [described(each) for each in part] if isinstance(part, list) else part
 
 
 def schema_file(topic: str) -> str:

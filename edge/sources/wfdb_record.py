@@ -106,6 +106,7 @@ class WfdbRecord:
             range_mv=range_mv,
             n_samples=n_samples,
             notes=tuple(notes),
+            dated=start_time is not None or header.base_time is not None,
         )
 
     @property

@@ -1,0 +1,423 @@
+"""The words that findings are said in: frozen, with a JSON form and its schema.
+
+Samples are numbers of the source's own; seconds count from its first sample. What cannot be told is None, or a reason
+in `cannot_tell`, never a number made up.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+from msgspec import Meta
+from numpy.typing import NDArray
+
+from edge.contract.payloads import ModelInfo
+from edge.messages import Evidence, LeadState, Priority
+
+SCHEMA_VERSION = 1
+
+BEAT = np.dtype(
+    [("sample", "<i8"), ("time_s", "<f8"), ("label", "<U1"), ("score", "<f4"), ("rr_ms", "<f4")],
+)
+"""A beat of `Findings.beats`; `rr_ms` is NaN where there is no beat before."""
+
+NO_VALUE = int(np.iinfo(np.int32).min)
+"""Stands for a missing sample in `StripFinding.uv`; null in JSON."""
+
+_NUMBERS = {"type": "array", "items": {"type": ["number", "null"]}}
+_BEATS_FORM = {
+    "type": "object",
+    "description": "One entry a beat in each: R peak, AAMI class, calibrated probability of it, ms to the beat before.",
+    "properties": {
+        "sample": {"type": "array", "items": {"type": "integer", "minimum": 0}},
+        "time_s": _NUMBERS,
+        "label": {"type": "string", "pattern": "^[NSVFQ]*$"},
+        "score": _NUMBERS,
+        "rr_ms": _NUMBERS,
+    },
+    "required": ["sample", "time_s", "label", "score", "rr_ms"],
+}
+_UV_FORM = {
+    "type": "array",
+    "description": "One list a lead, µV, null where there is no value.",
+    "items": {"type": "array", "items": {"type": ["integer", "null"]}},
+}
+
+BeatArray = Annotated[NDArray[np.void], Meta(extra_json_schema=_BEATS_FORM)]
+MicroVolts = Annotated[NDArray[np.int32], Meta(extra_json_schema=_UV_FORM)]
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of all findings."""
+
+
+class Subject(Finding, frozen=True, kw_only=True):
+    """What was looked at.
+
+    Attributes
+    ----------
+    name : str
+        Record or device; never a patient's name.
+    fs_hz : float
+        Its rate.
+    leads : tuple of str
+        Lead names.
+    start_time : datetime or None
+        UTC time of sample 0, where the source knows it.
+    n_samples : int
+        Samples there were, gaps included.
+    duration_s : float
+        The same in seconds.
+    notes : tuple of str
+        What the source says a reader should know.
+    """
+
+    name: str
+    fs_hz: float
+    leads: tuple[str, ...]
+    start_time: datetime | None
+    n_samples: int
+    duration_s: float
+    notes: tuple[str, ...] = ()
+
+
+class Rate(Finding, frozen=True, kw_only=True):
+    """Heart rate over time, in steps of equal length; None where it could not be told.
+
+    Attributes
+    ----------
+    step_s : float
+        Length of a step.
+    mean, min, max : tuple of (float or None)
+        1/min in each step.
+    overall : Spread or None
+        Over all seconds.
+    """
+
+    step_s: float
+    mean: tuple[float | None, ...]
+    min: tuple[float | None, ...]
+    max: tuple[float | None, ...]
+    overall: Spread | None
+
+
+class Spread(Finding, frozen=True, kw_only=True):
+    """Mean, median, standard deviation and extremes of `n` values."""
+
+    n: int
+    mean: float
+    median: float
+    sd: float
+    min: float
+    max: float
+
+
+class EpisodeFinding(Finding, frozen=True, kw_only=True):
+    """An episode of rhythm.
+
+    Attributes
+    ----------
+    number : int
+        Counts episodes in this stream.
+    kind, title : str
+        One of `edge.kinds.KINDS`, and its name for people.
+    priority : Priority
+        How urgent this kind is.
+    onset, end : int
+        First and last sample.
+    onset_s, duration_s : float
+        The same in seconds.
+    lasting : bool
+        Whether it had not ended when the stream did.
+    evidence : Evidence
+        What it was judged by.
+    """
+
+    number: int
+    kind: str
+    title: str
+    priority: Priority
+    onset: int
+    end: int
+    onset_s: float
+    duration_s: float
+    lasting: bool
+    evidence: Evidence
+
+
+class Rhythm(Finding, frozen=True, kw_only=True):
+    """A stretch in which one rhythm was told.
+
+    Attributes
+    ----------
+    kind : str
+        Kind of the episode, `none` where no rhythm is told, `unreadable` where no lead could be read.
+    start_s, stop_s : float
+        From, to.
+    """
+
+    kind: str
+    start_s: float
+    stop_s: float
+
+
+class Burden(Finding, frozen=True, kw_only=True):
+    """How many beats there were of each class, and their share.
+
+    Attributes
+    ----------
+    beats : int
+        All of them.
+    by_class : dict
+        Count by AAMI class.
+    percent : dict
+        Share by AAMI class of the beats that were called, Q left out; empty if there are none.
+    per_hour : dict
+        Count by AAMI class in an hour that could be read.
+    """
+
+    beats: int
+    by_class: dict[str, int]
+    percent: dict[str, float]
+    per_hour: dict[str, float]
+
+
+class Variability(Finding, frozen=True, kw_only=True):
+    """Heart rate variability in the time domain (Task Force of ESC and NASPE, 1996).
+
+    Attributes
+    ----------
+    valid : bool
+        Whether it may be read as such.
+    reason : str or None
+        Why not.
+    nn : int
+        Intervals between normal beats that follow each other.
+    nn_percent : float or None
+        Their share of all intervals.
+    mean_nn_ms, sdnn_ms, rmssd_ms, pnn50_percent, sdann_ms : float or None
+        None where it is not valid; SDANN needs 18 hours.
+    """
+
+    valid: bool
+    reason: str | None
+    nn: int
+    nn_percent: float | None = None
+    mean_nn_ms: float | None = None
+    sdnn_ms: float | None = None
+    rmssd_ms: float | None = None
+    pnn50_percent: float | None = None
+    sdann_ms: float | None = None
+
+
+class Readable(Finding, frozen=True, kw_only=True):
+    """How much could be read.
+
+    Attributes
+    ----------
+    percent : float or None
+        Share of the time in which some lead could be read.
+    unreadable_s, lost_s : float
+        Seconds in which none could, and seconds that are missing.
+    leads : dict
+        Seconds by state, by lead.
+    stretches : tuple of (start_s, stop_s)
+        Where nothing could be read.
+    """
+
+    percent: float | None
+    unreadable_s: float
+    lost_s: float
+    leads: dict[str, dict[LeadState, int]]
+    stretches: tuple[tuple[float, float], ...] = ()
+
+
+class StripFinding(Finding, frozen=True, kw_only=True, eq=False):
+    """A piece of signal to look at.
+
+    Attributes
+    ----------
+    why : str
+        `episode`, `typical`, `noisiest`.
+    episode : int or None
+        Number of the episode it shows.
+    start : int
+        Number of its first sample.
+    fs_hz : float
+        Its rate, the source's.
+    leads : tuple of str
+        Lead names.
+    uv : int32 array, shape (n_leads, n_samples)
+        µV within `band_hz`, `NO_VALUE` where there is none.
+    band_hz : (float, float)
+        What was left of the signal, without delay.
+    """
+
+    why: str
+    episode: int | None
+    start: int
+    fs_hz: float
+    leads: tuple[str, ...]
+    uv: MicroVolts
+    band_hz: tuple[float, float]
+
+    @property
+    def mv(self) -> NDArray[np.float64]:
+        """The samples in mV, shape (n_samples, n_leads), NaN where there is no value."""
+        mv = self.uv.T * 1e-3
+        mv[self.uv.T == NO_VALUE] = np.nan
+        return np.asarray(mv)
+
+
+class Limit(Finding, frozen=True, kw_only=True):
+    """Something that cannot be told, and why."""
+
+    what: str
+    why: str
+
+
+class Sentence(Finding, frozen=True, kw_only=True):
+    """One finding in words.
+
+    Attributes
+    ----------
+    text : str
+        What, how sure, since when.
+    priority : Priority or None
+        How urgent it is; None if it only informs.
+    episode : int or None
+        Number of the episode it rests on most.
+    """
+
+    text: str
+    priority: Priority | None = None
+    episode: int | None = None
+
+
+class Findings(Finding, frozen=True, kw_only=True, eq=False):
+    """Everything that can be said of one stream.
+
+    Attributes
+    ----------
+    schema_version : int
+        Of this form.
+    made_by : str
+        Program and version.
+    model : ModelInfo
+        What classified the beats.
+    subject : Subject
+        What was looked at.
+    sentences : tuple of Sentence
+        The most urgent first.
+    heart_rate : Rate
+        Over time.
+    rhythm : tuple of Rhythm
+        Stretch by stretch, from the first sample to the last.
+    beats : structured array of `BEAT`
+        All beats.
+    burden : Burden
+        Their counts and shares.
+    episodes : tuple of EpisodeFinding
+        In order of onset.
+    episode_counts, alert_counts : dict
+        By kind, all of them.
+    rr_ms : Spread or None
+        Intervals between beats.
+    hrv : Variability
+        Where it is valid.
+    readable : Readable
+        How much could be read.
+    strips : tuple of StripFinding
+        Of the episodes (of each kind the longest, if there are many), a typical one and the noisiest.
+    cannot_tell : tuple of Limit
+        What these findings do not say.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    made_by: str
+    model: ModelInfo
+    subject: Subject
+    sentences: tuple[Sentence, ...] = ()
+    heart_rate: Rate
+    rhythm: tuple[Rhythm, ...]
+    beats: BeatArray
+    burden: Burden
+    episodes: tuple[EpisodeFinding, ...]
+    episode_counts: dict[str, int]
+    alert_counts: dict[str, int]
+    rr_ms: Spread | None
+    hrv: Variability
+    readable: Readable
+    strips: tuple[StripFinding, ...]
+    cannot_tell: tuple[Limit, ...]
+
+    def summary(self) -> str:
+        """Return the findings in words, one line each, the most urgent first."""
+        return "\n".join(sentence.text for sentence in self.sentences)
+
+    def clock(self, seconds: float) -> str:
+        """Return a time in the stream for people: by the clock (UTC) if it is known, else since the beginning.
+
+        Parameters
+        ----------
+        seconds : float
+            Since the first sample.
+        """
+        if self.subject.start_time is not None:
+            return f"{self.subject.start_time + timedelta(seconds=seconds):%H:%M:%S}"
+        return elapsed(seconds)
+
+    def to_json(self) -> bytes:
+        """Return the JSON form; its schema is `docs/schemas/findings.json`."""
+        return msgspec.json.encode(self, enc_hook=_encode)
+
+    @classmethod
+    def from_json(cls, content: bytes) -> Findings:
+        """Return the findings that a JSON form says.
+
+        Raises
+        ------
+        msgspec.ValidationError
+            If it is no such form.
+        """
+        return msgspec.json.decode(content, type=cls, dec_hook=_decode)
+
+
+def elapsed(seconds: float) -> str:
+    """Return a duration as h:mm:ss.
+
+    >>> elapsed(3723.4)
+    '1:02:03'
+    """
+    whole = int(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
+
+
+def _encode(value: object) -> Any:
+    if isinstance(value, np.ndarray) and value.dtype == BEAT:
+        return {
+            "sample": value["sample"].tolist(),
+            "time_s": np.round(value["time_s"], 4).tolist(),
+            "label": "".join(value["label"].tolist()),
+            "score": [round(score, 4) for score in value["score"].tolist()],
+            "rr_ms": [None if rr != rr else round(rr, 2) for rr in value["rr_ms"].tolist()],  # noqa: PLR0124
+        }
+    if isinstance(value, np.ndarray):
+        return [[None if v == NO_VALUE else v for v in lead] for lead in value.tolist()]
+    raise NotImplementedError(f"{type(value)} has no JSON form")
+
+
+def _decode(kind: Any, value: Any) -> Any:
+    try:
+        if "void" in str(kind):
+            beats = np.zeros(len(value["sample"]), BEAT)
+            beats["sample"], beats["time_s"] = value["sample"], value["time_s"]
+            beats["label"], beats["score"] = list(value["label"]), value["score"]
+            beats["rr_ms"] = np.array([np.nan if rr is None else rr for rr in value["rr_ms"]], np.float32)
+            return beats
+        return np.array([[NO_VALUE if v is None else v for v in lead] for lead in value], np.int32)
+    except (KeyError, TypeError, OverflowError) as error:
+        raise ValueError(f"is no such form: {error}") from error

@@ -1,0 +1,113 @@
+"""Findings in sentences: what, how sure, since when. Each rests on a number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import UNSET
+
+from edge.findings.findings import EpisodeFinding, Findings, Sentence, elapsed
+from edge.findings.rhythm import UNREADABLE
+from edge.kinds import KINDS, title
+
+_URGENCY = {"high": 0, "medium": 1, "low": 2}
+_NAMES = {"S": "supraventricular", "V": "ventricular", "F": "fusion"}
+
+
+def sentences(found: Findings) -> tuple[Sentence, ...]:
+    """Return the findings in words, the most urgent first."""
+    by_kind: dict[str, list[EpisodeFinding]] = {}
+    for episode in found.episodes:
+        by_kind.setdefault(episode.kind, []).append(episode)
+    order = list(KINDS)
+    kinds = sorted(
+        by_kind, key=lambda k: (_URGENCY[by_kind[k][0].priority], order.index(k) if k in order else len(order))
+    )
+    told = [_episodes(found, by_kind[kind], found.episode_counts[kind]) for kind in kinds]
+    return (*_nothing(found), *told, *_rate(found), *_ectopy(found), *_quality(found))
+
+
+def _nothing(found: Findings) -> Iterator[Sentence]:
+    if not found.readable.percent:
+        yield Sentence(text="Nothing could be read: no statement about the heart can be made.", priority="medium")
+
+
+def _episodes(found: Findings, episodes: list[EpisodeFinding], count: int) -> Sentence:
+    """Say how often a kind came, and which was the longest."""
+    longest = max(episodes, key=lambda e: e.duration_s)
+    when = f"{found.clock(longest.onset_s)}–{found.clock(longest.onset_s + longest.duration_s)}"
+    facts = ", ".join(evidence(longest))
+    name = title(longest.kind)
+    name = name[0].upper() + name[1:]
+    if count == 1:
+        text = f"{name}, {facts + ', ' if facts else ''}{when}."
+    else:
+        text = f"{name}, {count} times; the longest {facts + ', ' if facts else ''}{when}."
+    return Sentence(text=text, priority=longest.priority, episode=longest.number)
+
+
+def evidence(episode: EpisodeFinding) -> list[str]:
+    """Return what an episode was judged by, in words."""
+    said, out = episode.evidence, []
+    if said.beats is not UNSET and said.v_beats is not UNSET and said.v_beats != said.beats:
+        out.append(f"{said.v_beats} of {said.beats} beats ventricular")
+    elif said.beats is not UNSET:
+        out.append(f"{said.beats} beats")
+    if isinstance(said.rate_per_min, float):
+        out.append(f"at {said.rate_per_min:.0f}/min")
+    if episode.duration_s >= 1:
+        out.append(lasting(episode.duration_s))
+    if isinstance(said.percent, float):
+        out.append(f"{said.percent:.0f} % of beats")
+    if isinstance(said.mean_score, float):
+        out.append(f"score {said.mean_score:.2f}")
+    if len(out) > 1 and out[1].startswith("at "):
+        out[:2] = [f"{out[0]} {out[1]}"]
+    return out
+
+
+def lasting(seconds: float) -> str:
+    """Return a duration for people.
+
+    >>> lasting(4.24), lasting(75), lasting(4000)
+    ('4.2 s', '1 min 15 s', '1:06:40 h')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    if seconds < 3600:
+        return f"{int(seconds) // 60} min {int(seconds) % 60} s"
+    return f"{elapsed(seconds)} h"
+
+
+def _rate(found: Findings) -> Iterator[Sentence]:
+    overall = found.heart_rate.overall
+    if overall is not None:
+        yield Sentence(
+            text=f"Heart rate {overall.mean:.0f}/min on average, {overall.min:.0f} to {overall.max:.0f}/min."
+        )
+
+
+def _ectopy(found: Findings) -> Iterator[Sentence]:
+    burden = found.burden
+    for label, name in _NAMES.items():
+        n = burden.by_class[label]
+        if n and burden.percent:
+            yield Sentence(
+                text=f"{n:,} {name} beat{'s' if n > 1 else ''} of {burden.beats:,}, {burden.percent[label]:.1f} %"
+                + (f", {burden.per_hour[label]:.0f} an hour." if burden.per_hour else ".")
+            )
+    if burden.beats and not any(burden.by_class[label] for label in _NAMES):
+        yield Sentence(text=f"{burden.beats:,} beats, none of them ectopic among those that could be called.")
+
+
+def _quality(found: Findings) -> Iterator[Sentence]:
+    percent = found.readable.percent
+    if not percent:
+        return
+    stretches = [stretch for stretch in found.rhythm if stretch.kind == UNREADABLE]
+    text = f"{percent:.1f} % of {lasting(found.subject.duration_s)} could be read"
+    if stretches:
+        worst = max(stretches, key=lambda s: s.stop_s - s.start_s)
+        where = f"{found.clock(worst.start_s)}–{found.clock(worst.stop_s)}"
+        text += f"; the longest stretch that could not, {lasting(worst.stop_s - worst.start_s)}, was {where}"
+    yield Sentence(text=f"{text}.")
