@@ -76,7 +76,7 @@ class Conditioning:
     def reset(self) -> None:
         """Forget everything."""
         self._segment: _Segment | None = None
-        self._hole: Gap | None = None
+        self._bridges: list[Gap] = []  # told with the samples after them, which the bridge leads to
         self._seen = 0
         self._intake.reset()
 
@@ -96,7 +96,7 @@ class Conditioning:
             return []
         tail = self._segment.finish(self._seen)
         self._segment = None
-        return self._block(tail)
+        return [*self._take_bridges(), *self._block(tail)]
 
     def _take(self, samples: Samples) -> list[Message]:
         out: list[Message] = []
@@ -112,7 +112,7 @@ class Conditioning:
             self._segment.bridge(samples.start, mv[0])
         self._segment.extend(mv, bad)
         self._seen = samples.end
-        return out + self._block(self._segment.ready())
+        return [*self._take_bridges(), *out, *self._block(self._segment.ready())]
 
     def _lose(self, gap: Gap) -> list[Message]:
         rates = self._resampler.rates
@@ -125,13 +125,18 @@ class Conditioning:
             return [known]
         if gap.start + gap.n - segment.source_end <= self._bridged:
             self._seen = gap.start + gap.n
-            return [msgspec.structs.replace(known, bridged=True)]
+            self._bridges.append(msgspec.structs.replace(known, bridged=True))
+            return []
         # What was held back for the line to the next value has no next value now.
         tail = self._block(segment.finish(segment.source_end))
         self._segment = None
         self._seen = gap.start + gap.n
         self._intake.reset()
-        return [*tail, known]
+        return [*self._take_bridges(), *tail, known]
+
+    def _take_bridges(self) -> list[Gap]:
+        bridges, self._bridges = self._bridges, []
+        return bridges
 
     def _renumber(self, quality: Quality) -> Quality:
         rates = self._resampler.rates

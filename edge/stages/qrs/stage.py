@@ -280,7 +280,8 @@ class BeatDecision:
 
     def _leave_out_the_dead(self, at: int) -> None:
         """Judge what was passed over by the leads that still show signal: one may have died without being known yet."""
-        alive = self._function.trusted.at(np.array([at]))[0].tolist()
+        # At the end of a segment a candidate may be ready later than the last sample.
+        alive = self._function.trusted.at(np.array([min(at, self._function.trusted.end - 1)]))[0].tolist()
         if all(alive) or not any(alive):
             return
         for candidate in self._passed:
