@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from edge.cli import boards
+from edge.cli import boards, fleet
 from edge.cli import service as service_commands
 from edge.cli.encoding import make_printable
 from edge.cli.options import (
@@ -161,6 +161,7 @@ def version(json: Json = False) -> None:
 
 boards.add_to(app)
 service_commands.add_to(app)
+fleet.add_to(app)
 
 
 if __name__ == "__main__":

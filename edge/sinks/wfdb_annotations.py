@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from edge.errors import SinkError
@@ -47,6 +47,29 @@ def rhythm_changes(spans: Sequence[tuple[str, int, int | None]], first: int) -> 
     return changes
 
 
+def annotation_file(beats: Sequence[LabelledBeat], episodes: Iterable[Episode], fs_hz: float) -> bytes:
+    """Return the content of an annotation file: the beats, and where the rhythm changes.
+
+    Parameters
+    ----------
+    beats : sequence of LabelledBeat
+        In their order.
+    episodes : iterable of Episode
+        Each in its last phase.
+    fs_hz : float
+        Rate of the samples' numbers.
+    """
+    changes: list[tuple[int, str]] = []
+    if beats:
+        spans = [(episode.kind, episode.onset, episode.end) for episode in episodes]
+        changes = rhythm_changes(spans, beats[0].sample)
+    annotations: list[Annotation] = [(sample, "+", aux) for sample, aux in changes]
+    annotations += [(beat.sample, beat.label, "") for beat in beats]
+    # Stable: a rhythm change comes before the beat it begins with.
+    annotations.sort(key=lambda annotation: annotation[0])
+    return encode_annotations(annotations, fs_hz)
+
+
 class WfdbAnnotations(Sink):
     """Sink that writes `RECORD.edge`.
 
@@ -70,8 +93,8 @@ class WfdbAnnotations(Sink):
     def open(self, stream: Stream) -> None:
         """Make sure that the file can be written."""
         self._stream = stream
-        self._beats: list[Annotation] = []
-        self._spans: dict[int, tuple[str, int, int | None]] = {}
+        self._beats: list[LabelledBeat] = []
+        self._episodes: dict[int, Episode] = {}
         self._path = self._folder / f"{stream.name}.{EXTENSION}"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -87,20 +110,14 @@ class WfdbAnnotations(Sink):
     def write(self, message: Message) -> None:
         """Note a beat or an episode."""
         if isinstance(message, LabelledBeat):
-            self._beats.append((message.sample, message.label, ""))
+            self._beats.append(message)
         elif isinstance(message, Episode):
-            self._spans[message.number] = (message.kind, message.onset, message.end)
+            self._episodes[message.number] = message
 
     def close(self, reason: str) -> None:  # noqa: ARG002  # the file is the same, why ever the stream ended
         """Write the file."""
-        changes: list[tuple[int, str]] = []
-        if self._beats:
-            changes = rhythm_changes(list(self._spans.values()), self._beats[0][0])
-        annotations = [(sample, "+", aux) for sample, aux in changes] + self._beats
-        # Stable: a rhythm change comes before the beat it begins with.
-        annotations.sort(key=lambda annotation: annotation[0])
         try:
-            content = encode_annotations(annotations, self._stream.fs_hz)
+            content = annotation_file(self._beats, self._episodes.values(), self._stream.fs_hz)
             refuse_foreign(self._path, is_annotations)
             if not self._path.is_file() or self._path.read_bytes() != content:
                 put_aside(self._path)

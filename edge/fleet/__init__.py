@@ -1,0 +1,1 @@
+"""Beyond one machine: many records read again, many devices listened to. Needs the extra `fleet`."""
