@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 import numpy as np
 
 from edge.contract.payloads import ModelInfo
-from edge.messages import Alert, Episode, Evidence, LabelledBeat, Message, Stream, Strip, Vitals
+from edge.messages import Alert, Episode, Evidence, LabelledBeat, Message, Samples, Stream, Strip, Vitals
 from edge.sinks import Sink
 
 START = datetime(2026, 3, 1, 8, 0, tzinfo=timezone(timedelta(hours=1)))
@@ -23,6 +23,10 @@ class Keeping(Sink):
 
     def write(self, message: Message) -> None:
         self.messages.append(message)
+
+
+def a_block(second: int) -> Samples:
+    return Samples(start=360 * second, mv=np.zeros((360, 2), np.float32))
 
 
 def an_alert(**changes: object) -> Alert:

@@ -32,6 +32,8 @@ from edge.cli.options import (
 )
 from edge.errors import ConfigError, EcgEdgeError
 
+_READ_WITHIN_S = 0.5
+
 app = typer.Typer(
     name="ecg-edge",
     epilog="Exit codes: 0 done, 1 the work failed (one line says why), 2 usage or configuration, 130 interrupted.",
@@ -43,6 +45,7 @@ app = typer.Typer(
 
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
+    _take_places()
     make_printable(as_json="--json" in sys.argv)
     try:
         app()
@@ -59,8 +62,20 @@ def main() -> NoReturn:
 def _fail(error: Exception, line: str, code: int) -> NoReturn:
     if os.environ.get(DEBUG) == "1":
         raise error
-    typer.echo(f"ecg-edge: {line}", err=True)
+    from edge.sinks.display import Display  # noqa: PLC0415
+
+    # Who does not read what went wrong does not keep the program from ending.
+    display = Display(sys.stderr, "standard error")
+    display.show(f"ecg-edge: {line}\n")
+    display.wait(_READ_WITHIN_S)
     sys.exit(code)
+
+
+def _take_places() -> None:
+    """Where standard input or an output is closed, let nothing that is opened later take its place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  # until the end
 
 
 def _speed(text: str) -> float:

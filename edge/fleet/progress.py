@@ -6,7 +6,7 @@ import time
 from collections import Counter, deque
 from typing import TextIO
 
-from edge.service.terminal import draws
+from edge.sinks.display import draws
 
 _REDRAW_S = 0.5
 _LINE_S = 60.0

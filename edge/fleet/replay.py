@@ -195,7 +195,7 @@ def replay(
         The command's exit code.
     """
     progress = Progress(sys.stderr)
-    report, _ = shown(progress.clear)
+    report = shown(progress.clear)
     records = locations(words, data)
     with BeatModel.load(settings.model.name) as model:
         task = Task(model=model_info(model), rhythm=settings.rhythm, alarms=settings.alarms, annotations=annotations)

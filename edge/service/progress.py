@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import time
-from typing import TextIO
 
-from edge.errors import printable
+from edge.errors import SinkError, printable
 from edge.kinds import title
 from edge.messages import Stream
 from edge.service.summary import Tally
-from edge.service.terminal import draws, width
 from edge.sinks.console import clock
+from edge.sinks.display import Display, draws
 
 # Often enough to look alive, seldom enough to cost nothing.
 _REDRAW_S = 0.1
 _CLEAR = "\r\033[K"
-_WIDTH = 80
+_WIDTH, _NARROWEST = 80, 40
 
 
 def live_line(stream: Stream, n_samples: int, tally: Tally, columns: int) -> str:
@@ -43,32 +44,35 @@ def live_line(stream: Stream, n_samples: int, tally: Tally, columns: int) -> str
 
 
 class ProgressLine:
-    """Draws a line over itself; draws nothing where there is no terminal.
+    """Draws a line over itself; draws nothing where there is no terminal, or one that stands still.
 
     Parameters
     ----------
-    out : text file
+    display : Display
         Usually standard error.
     """
 
-    def __init__(self, out: TextIO) -> None:
-        self._out = out if draws(out) else None
+    def __init__(self, display: Display) -> None:
+        self._draws = draws(display.out)
+        self._display = display
         self._drawn_at = 0.0
         self._drawn = False
 
     def __call__(self, stream: Stream, n_samples: int, tally: Tally) -> None:
         """Draw how far `stream` is, if it is time again."""
         now = time.monotonic()
-        if self._out is None or now - self._drawn_at < _REDRAW_S:
+        if not self._draws or now - self._drawn_at < _REDRAW_S or self._display.behind:
             return
         self._drawn_at, self._drawn = now, True
-        line = live_line(stream, n_samples, tally, (width(self._out) or _WIDTH) - 1)
-        self._out.write(f"{_CLEAR}{line}")
-        self._out.flush()
+        columns = max(shutil.get_terminal_size((_WIDTH, 24)).columns, _NARROWEST) - 1
+        self._show(f"{_CLEAR}{live_line(stream, n_samples, tally, columns)}")
 
     def clear(self) -> None:
         """Take the line away."""
-        if self._out is not None and self._drawn:
-            self._out.write(_CLEAR)
-            self._out.flush()
+        if self._drawn:
             self._drawn = False
+            self._show(_CLEAR)
+
+    def _show(self, text: str) -> None:
+        with contextlib.suppress(SinkError):
+            self._display.show(text)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,11 +17,10 @@ from edge.analysis import Analysis
 from edge.errors import EcgEdgeError, SourceError
 from edge.inference.beat_model import BeatModel
 from edge.messages import Stream
-from edge.service.progress import ProgressLine
 from edge.service.session import Session
 from edge.service.summary import Summary, Tally
 from edge.service.table import table
-from edge.service.terminal import shown, width
+from edge.service.terminal import Terminal
 from edge.service.wiring import Options, sinks
 from edge.sinks import Sink
 from edge.sinks.fanout import Fanout
@@ -139,27 +137,24 @@ def replay_records(names: Sequence[str], data: Path | None, options: Options, *,
     int
         The command's exit code.
     """
-    progress = ProgressLine(sys.stderr)
-    report, told = shown(progress.clear)
-
     summaries: list[Summary] = []
-    with BeatModel.load(options.config.model.name) as model, stop_on_signal() as stop:
-        console = None if as_json else sys.stdout
-        outputs = sinks(options, model, console=console, before_line=progress.clear)
-        replay = Replay(options, model, outputs, report=report, progress=progress, stop=stop)
-        for name in names:
-            summaries.append(_replay_one(replay, name, data, report))
-            progress.clear()
-            if as_json:
-                print(msgspec.json.encode(summaries[-1]).decode(), flush=True)
-            if stop.is_set():
-                report("interrupted, what was found so far is kept")
-                break
+    with Terminal() as terminal:
+        with BeatModel.load(options.config.model.name) as model, stop_on_signal() as stop:
+            outputs = sinks(options, model, console=None if as_json else terminal.console())
+            replay = Replay(options, model, outputs, report=terminal.report, progress=terminal.progress, stop=stop)
+            for name in names:
+                summaries.append(_replay_one(replay, name, data, terminal.report))
+                if as_json:
+                    terminal.print(msgspec.json.encode(summaries[-1]).decode())
+                if stop.is_set():
+                    terminal.report("interrupted, what was found so far is kept")
+                    break
         if not as_json:
-            print(table(summaries, width(sys.stdout), told))
-        if stop.is_set():
-            return EXIT_INTERRUPTED
-    return EXIT_FAILED if any(summary.errors for summary in summaries) else 0
+            terminal.print(table(summaries, terminal.columns, terminal.told))
+        shown = terminal.finish(None)
+    if stop.is_set():
+        return EXIT_INTERRUPTED
+    return EXIT_FAILED if any(summary.errors for summary in summaries) or not shown else 0
 
 
 def _replay_one(replay: Replay, name: str, data: Path | None, report: Callable[[EcgEdgeError | str], None]) -> Summary:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -19,13 +18,12 @@ from edge.inference.beat_model import BeatModel
 from edge.messages import Gap, Message, Samples, SourceState, Stream
 from edge.service.health import Health, load_model
 from edge.service.notify import Notifier
-from edge.service.progress import ProgressLine
 from edge.service.replay import EXIT_FAILED, Progress
 from edge.service.session import Session
 from edge.service.signals import SignalRequests, listening
 from edge.service.summary import Summary
 from edge.service.table import table
-from edge.service.terminal import shown, width
+from edge.service.terminal import Terminal
 from edge.service.wiring import Options, sinks
 from edge.sinks import Sink
 from edge.sinks.fanout import Fanout
@@ -40,6 +38,8 @@ Reread = Callable[[], Config | None]
 _RELOADED = ("rhythm", "alarms")
 # A board that keeps changing its rate for months is not told of in full.
 _SUMMARIES = 100
+# SIGTERM leaves five seconds for everything; who does not read by then does not read.
+_SHOWN_WITHIN_S = 0.5
 
 
 class LiveRun:
@@ -217,31 +217,28 @@ def run(options: Options, *, as_json: bool = False, read: Callable[[], Config] |
     int
         The command's exit code: 0 after Ctrl-C or SIGTERM, which is how a watch ends.
     """
-    progress = ProgressLine(sys.stderr)
-    report, told = shown(progress.clear)
-
     chosen, problem = load_model(options.config.model.name)
-    with chosen as model, listening() as asked:
-        console = None if as_json else sys.stdout
-        outputs = sinks(options, model, console=console, before_line=progress.clear, live=True)
+    with Terminal() as terminal, chosen as model, listening() as asked:
+        outputs = sinks(options, model, console=None if as_json else terminal.console(), live=True)
         live = LiveRun(
             options,
             model,
             outputs,
-            report=report,
-            progress=progress,
+            report=terminal.report,
+            progress=terminal.progress,
             notifier=Notifier.from_environment(),
             health=Health(_folders(options), [problem] if problem else []),
             reread=_reread(asked, read),
         )
         failure = live.run(SerialSensor(options.config.sensor), asked.stop)
-        progress.clear()
         if as_json:
             for summary in live.summaries:
-                print(msgspec.json.encode(summary).decode(), flush=True)
+                terminal.print(msgspec.json.encode(summary).decode())
         elif live.summaries:
-            print(table(list(live.summaries), width(sys.stdout), told))
-    return EXIT_FAILED if failure is not None or any(summary.errors for summary in live.summaries) else 0
+            terminal.print(table(list(live.summaries), terminal.columns, terminal.told))
+        shown = terminal.finish(_SHOWN_WITHIN_S)
+    failed = failure is not None or any(summary.errors for summary in live.summaries)
+    return EXIT_FAILED if failed or not shown else 0
 
 
 def _plain(name: str) -> str:

@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import platformdirs
@@ -19,6 +19,7 @@ from edge.inference.beat_model import BeatModel
 from edge.inference.runtime import runtime_name
 from edge.service import credentials
 from edge.sinks import Sink
+from edge.sinks.beside import Beside
 from edge.sinks.console import Console
 from edge.sinks.jsonl import JsonLines
 from edge.sinks.mqtt.settings import Mqtt, address
@@ -125,15 +126,8 @@ def broker(mqtt: Mqtt) -> Broker:
     )
 
 
-def sinks(
-    options: Options,
-    model: BeatModel,
-    *,
-    console: TextIO | None = None,
-    before_line: Callable[[], None] | None = None,
-    live: bool = False,
-) -> list[Sink]:
-    """Return the sinks a run writes to.
+def sinks(options: Options, model: BeatModel, *, console: Console | None = None, live: bool = False) -> list[Sink]:
+    """Return the sinks a run writes to, those that people only look at last.
 
     Parameters
     ----------
@@ -141,34 +135,37 @@ def sinks(
         What is asked for.
     model : BeatModel
         The model that classifies the beats.
-    console : text file or None
-        Where alerts are shown.
-    before_line : callable, optional
-        Called before each line shown, to clear the way.
+    console : Console or None
+        Shows alerts.
     live : bool
-        Whether this is a watch without an end: alerts are then always kept until the broker has them.
+        Whether this is a watch without an end: alerts are then always kept until the broker has them, and no disk is
+        waited for.
     """
-    device, info = options.config.device.id, model_info(model)
-    out: list[Sink] = []
-    if live and records(options.config):
-        out.append(recorder(options.config))
+    config, info = options.config, model_info(model)
+    files: list[tuple[Sink, str]] = []
     log: JsonLines | None = None
+    if live and records(config):
+        files.append((recorder(config), "recorder"))
     if options.annotations is not None:
-        out.append(WfdbAnnotations(options.annotations))
+        files.append((WfdbAnnotations(options.annotations), str(options.annotations)))
     if options.alerts is not None:
-        log = JsonLines(options.alerts, device, info, keep=live)
-        out.append(log)
-    if console is not None:
-        out.append(Console(console, before_line))
-    if options.config.mqtt.url is not None:
-        for line in credentials.exposed(options.config.mqtt):
+        log = JsonLines(options.alerts, config.device.id, info, keep=live)
+        files.append((log, str(options.alerts)))
+    out = [Beside(sink, name) if live else sink for sink, name in files]
+    if config.mqtt.url is not None:
+        for line in credentials.exposed(config.mqtt):
             _log.warning("%s", line)
-        if live or options.config.outbox.path is not None:
-            rotate = log.rotate if log is not None else None
-            out.append(durable_mqtt_sink(options.config, info, live=live, rotate=rotate))
+        if live or config.outbox.path is not None:
+            rotate = _rotation(log, out[-1]) if log is not None else None
+            out.append(durable_mqtt_sink(config, info, live=live, rotate=rotate))
         else:
-            out.append(mqtt_sink(options.config, info))
-    return out
+            out.append(mqtt_sink(config, info))
+    return [*out, console] if console is not None else out
+
+
+def _rotation(log: JsonLines, sink: Sink) -> Callable[[], str]:
+    """Return what begins a new log, in the thread that writes it."""
+    return (lambda: sink.ask(log.rotate)) if isinstance(sink, Beside) else log.rotate
 
 
 def mqtt_sink(settings: Config, model: ModelInfo, *, wrap: Callable[[Publisher], Publisher] | None = None) -> Sink:

@@ -36,6 +36,9 @@ class Sink:
     def write(self, message: Message) -> None:
         """Take an event, or a block of the source's samples; what does not concern this sink is ignored."""
 
+    def closing(self, reason: str) -> None:
+        """Begin what takes long of `close`, which follows once every sink has been told so."""
+
     def close(self, reason: str) -> None:
         """Complete what was written; `reason` says why the stream ended."""
 

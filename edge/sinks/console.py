@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any, TextIO
+from typing import Any
 
 import msgspec
 from msgspec import UnsetType
@@ -13,11 +13,13 @@ from edge.errors import printable
 from edge.kinds import title
 from edge.messages import Alert, Evidence, Message, Priority, Stream
 from edge.sinks import Sink
+from edge.sinks.display import Display, draws
 
 _COLOURS: dict[Priority, str] = {"high": "\033[1;31m", "medium": "\033[33m", "low": "\033[36m"}
 _UNITS = {"_per_min": "/min", "_percent": " %", "_ms": " ms", "_s": " s"}
 _GOES_WITHOUT_SAYING = (("episodes", 1), ("held", 0))
 _END_COLOUR = "\033[0m"
+_ANSWERS_WITHIN_S = 0.2
 
 
 def clock(seconds: float) -> str:
@@ -48,16 +50,16 @@ class Console(Sink):
 
     Parameters
     ----------
-    out : text file
+    display : Display
         Where to; coloured by priority if it is a terminal.
     before_line : callable, optional
         Called before each line, to clear the way.
     """
 
-    def __init__(self, out: TextIO, before_line: Callable[[], None] | None = None) -> None:
-        self._out = out
+    def __init__(self, display: Display, before_line: Callable[[], None] | None = None) -> None:
+        self._display = display
         self._before_line = before_line
-        self._colour = out.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        self._colour = draws(display.out) and not os.environ.get("NO_COLOR")
 
     def open(self, stream: Stream) -> None:
         """Note the rate."""
@@ -65,12 +67,28 @@ class Console(Sink):
         self._name = printable(stream.name)
 
     def write(self, message: Message) -> None:
-        """Write an alert."""
+        """Show an alert."""
         if isinstance(message, Alert):
             if self._before_line is not None:
                 self._before_line()
-            self._out.write(self._line(message) + "\n")
-            self._out.flush()
+            self._display.show(self._line(message) + "\n")
+        elif (failure := self._display.failure) is not None:
+            raise failure
+
+    def resume(self) -> bool:
+        """Go on where lines are missing, once that can be said there."""
+        self._display.show(f"{self._name}  alerts are missing here\n", again=True)
+        self._see()
+        return True
+
+    def close(self, reason: str) -> None:  # noqa: ARG002  # every line was shown as it came
+        """See whether all lines could be shown."""
+        self._see()
+
+    def _see(self) -> None:
+        self._display.wait(_ANSWERS_WITHIN_S)
+        if (failure := self._display.failure) is not None:
+            raise failure
 
     def _line(self, alert: Alert) -> str:
         priority = f"{alert.priority:<6}"

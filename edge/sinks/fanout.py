@@ -100,6 +100,7 @@ class Fanout:
 
     def close(self, reason: str) -> None:
         """Close every sink still open; those that have everything are noted in `written`."""
+        self._each(lambda sink: sink.closing(reason))
         self._each(lambda sink: sink.close(reason))
         whole = (sink for sink in self._open if id(sink) not in self._incomplete and sink.undelivered is None)
         self.written = tuple(sink.where for sink in whole if sink.where)

@@ -83,7 +83,7 @@ class WfdbAnnotations(Sink):
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._folder = self._path = folder
 
     @property
     def where(self) -> str:

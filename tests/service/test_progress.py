@@ -10,6 +10,7 @@ from sinks_samples import STREAM, a_second, an_alert, beat
 
 from edge.service.progress import ProgressLine, live_line
 from edge.service.summary import Tally
+from edge.sinks.display import Display
 
 
 class Terminal(io.StringIO):
@@ -48,12 +49,16 @@ def test_it_is_drawn_on_a_terminal_alone(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("TERM", "xterm")
     terminal, pipe = Terminal(), io.StringIO()
     for out in (terminal, pipe):
-        line = ProgressLine(out)
+        display = Display(out)
+        line = ProgressLine(display)
         line(STREAM, 3600, tally())
         line.clear()
+        assert display.wait(10)
     assert re.search(r"HR 72/min.*\r\033\[K$", terminal.getvalue(), re.DOTALL)
     assert pipe.getvalue() == ""
     monkeypatch.setenv("TERM", "dumb")
     dumb = Terminal()
-    ProgressLine(dumb)(STREAM, 3600, tally())
+    display = Display(dumb)
+    ProgressLine(display)(STREAM, 3600, tally())
+    assert display.wait(10)
     assert dumb.getvalue() == ""

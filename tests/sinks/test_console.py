@@ -9,6 +9,7 @@ from sinks_samples import STREAM, an_alert
 
 from edge.messages import Evidence
 from edge.sinks.console import Console, clock, evidence_text
+from edge.sinks.display import Display
 
 
 class Terminal(io.StringIO):
@@ -17,7 +18,7 @@ class Terminal(io.StringIO):
 
 
 def shown(out: io.StringIO) -> str:
-    sink = Console(out)
+    sink = Console(Display(out))
     sink.open(STREAM)
     sink.write(an_alert(onset=3600, decided=4500))
     sink.close("end of record")

@@ -6,13 +6,13 @@ import io
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import wfdb
-from sinks_samples import MODEL, STREAM, an_alert, beat
+from sinks_samples import MODEL, STREAM, a_block, an_alert, beat
 from small_disk import small_disk
 
-from edge.messages import Gap, Samples
+from edge.messages import Gap
 from edge.sinks.console import Console
+from edge.sinks.display import Display
 from edge.sinks.fanout import Fanout
 from edge.sinks.jsonl import JsonLines
 from edge.sinks.wfdb_annotations import WfdbAnnotations
@@ -22,7 +22,7 @@ ALERT = an_alert(strip=None)
 
 def test_a_disk_that_fills_up_costs_only_what_is_on_it(tmp_path: Path, said: list[str]) -> None:
     console = io.StringIO()
-    sinks = Fanout([JsonLines(Path("/dev/full"), "bed-3", MODEL), WfdbAnnotations(tmp_path), Console(console)])
+    sinks = Fanout([JsonLines(Path("/dev/full"), "bed-3", MODEL), WfdbAnnotations(tmp_path), Console(Display(console))])
     sinks.open(STREAM)
     for message in (beat(100), ALERT, beat(400), ALERT):
         sinks.write(message)
@@ -33,10 +33,6 @@ def test_a_disk_that_fills_up_costs_only_what_is_on_it(tmp_path: Path, said: lis
     assert sinks.written == (str(tmp_path / "208.edge"),)
     assert wfdb.rdann(str(tmp_path / "208"), "edge").sample.tolist() == [100, 100, 400]
     assert console.getvalue().count("ventricular tachycardia") == 2
-
-
-def a_block(second: int) -> Samples:
-    return Samples(start=360 * second, mv=np.zeros((360, 2), np.float32))
 
 
 def test_a_file_goes_on_when_its_disk_has_room_again(tmp_path: Path, said: list[str]) -> None:

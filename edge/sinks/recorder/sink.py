@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edge.errors import SinkError
 from edge.messages import Message, Samples, SourceState, Stream
 from edge.sinks import Sink
-from edge.sinks.recorder.background import Background
+from edge.sinks.background import Background
 from edge.sinks.recorder.journal import About, Began
 from edge.sinks.recorder.notes import Notes
 from edge.sinks.recorder.ring import Limits, Ring

@@ -28,8 +28,8 @@ class Background:
         """Have a job done after those before it."""
         self._jobs.put(job)
 
-    def idle(self, timeout_s: float) -> bool:
-        """Wait until all jobs given so far are done; return whether they are."""
+    def idle(self, timeout_s: float | None) -> bool:
+        """Wait until all jobs given so far are done, None for as long as it takes; return whether they are."""
         reached = threading.Event()
         self._jobs.put(reached.set)
         return reached.wait(timeout_s)
