@@ -17,7 +17,7 @@ REPO = Path(__file__).resolve().parent.parent
 TESTS = REPO / "tests"
 
 # They run by the wall clock, beside brokers and boards: two of them at once disturb each other.
-_LIVE = ("demo", "fleet", "firmware_bridge/test_avr_sketch.py", "service", "sinks/mqtt", "sources/serial")
+_LIVE = ("demo", "fleet", "firmware_bridge/test_avr_sketch.py", "service", "sinks/mqtt", "sources/serial", "web")
 # What they say does not depend on the version of Python.
 _SLOW = (
     "firmware_bridge/test_avr_sketch.py",
@@ -29,6 +29,7 @@ _SLOW = (
     "service/test_same_labels.py",
     "service/test_steady.py",
     "test_systemd.py",
+    "web/test_ward_page.py",
 )
 
 

@@ -15,6 +15,7 @@ import typer
 
 from edge.cli import boards, fleet
 from edge.cli import service as service_commands
+from edge.cli import web as web_command
 from edge.cli.encoding import make_printable
 from edge.cli.options import (
     DEBUG,
@@ -177,6 +178,7 @@ def version(json: Json = False) -> None:
 boards.add_to(app)
 service_commands.add_to(app)
 fleet.add_to(app)
+web_command.add_to(app)
 
 
 if __name__ == "__main__":

@@ -53,9 +53,19 @@ class Connection:
     """
 
     def __init__(
-        self, broker: Broker, client_id: str, version: Version, will: Publication | None, waker: Waker
+        self,
+        broker: Broker,
+        client_id: str,
+        version: Version,
+        will: Publication | None,
+        waker: Waker,
+        *,
+        keepalive_s: int = _KEEPALIVE_S,
+        largest_packet: int = _LARGEST_PACKET,
     ) -> None:
         self.version = version
+        self._keepalive_s = keepalive_s
+        self._largest_packet = largest_packet
         self.limits = Limits()
         self.ended: str | None = None
         self.taken_over = False
@@ -104,9 +114,9 @@ class Connection:
         self._client.connect(
             self._broker.host,
             self._broker.port,
-            keepalive=_KEEPALIVE_S,
+            keepalive=self._keepalive_s,
             clean_start=not lasting if five else MQTT_CLEAN_START_FIRST_ONLY,
-            properties=_terms(lasting=lasting) if five else None,
+            properties=_terms(self._largest_packet, lasting=lasting) if five else None,
         )
         notice_black_holes(self._client)
         until = begun + CONNECT_TIMEOUT_S
@@ -200,6 +210,8 @@ def connect(
     spoken: Version,
     lasting: bool,
     wanted: Callable[[], bool],
+    keepalive_s: int = _KEEPALIVE_S,
+    largest_packet: int = _LARGEST_PACKET,
 ) -> Connection:
     """Connect with the best version that the broker knows.
 
@@ -218,6 +230,10 @@ def connect(
         Whether the broker keeps a session for our return.
     wanted : callable
         Whether to go on waiting for an answer.
+    keepalive_s : int
+        A broker that is silent for twice as long is gone.
+    largest_packet : int
+        Bytes of the largest message that the broker is to send.
 
     Raises
     ------
@@ -228,7 +244,9 @@ def connect(
         limits = Limits()
         # A broker that keeps nothing, or knows QoS 0 only, does not take a will of another kind: MQTT 5.0, 3.2.2.2.
         for _ in range(3):
-            connection = Connection(broker, client_id, version, will, waker)
+            connection = Connection(
+                broker, client_id, version, will, waker, keepalive_s=keepalive_s, largest_packet=largest_packet
+            )
             connection.limits = limits
             try:
                 answer = connection.open(wanted, lasting=lasting)
@@ -251,10 +269,10 @@ def connect(
     raise SinkError(broker.url, reason, "check address and mqtt.version")
 
 
-def _terms(*, lasting: bool) -> Properties:
+def _terms(largest_packet: int, *, lasting: bool) -> Properties:
     """Return what is agreed with a broker of MQTT 5: it sends nothing large, and keeps a session for our return."""
     asked = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-    asked.MaximumPacketSize = _LARGEST_PACKET
+    asked.MaximumPacketSize = largest_packet
     if lasting:
         asked.SessionExpiryInterval = _SESSION_S
     return asked

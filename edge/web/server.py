@@ -1,0 +1,67 @@
+"""Runs the web application until it is asked to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+
+from edge.config import Config
+from edge.errors import EcgEdgeError, how_to_install
+from edge.service.wiring import broker
+
+_STOP_WITHIN_S = 3
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def run(settings: Config, host: str, port: int) -> int:
+    """Serve until interrupted; return the command's exit code.
+
+    Raises
+    ------
+    EcgEdgeError
+        If the extra `web` is not installed, or the address is taken.
+    """
+    try:
+        import uvicorn  # noqa: PLC0415
+
+        from edge.web.app import create_app  # noqa: PLC0415
+    except ImportError as error:
+        raise EcgEdgeError(f"the web page needs {error.name}", how_to_install("web")) from error
+    app = create_app(
+        broker(settings.mqtt) if settings.mqtt.url else None, hosts=_LOOPBACK if host in _LOOPBACK else None
+    )
+    with _listening(host, port) as listener:
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                ws="websockets-sansio",
+                ws_max_size=65_536,
+                ws_per_message_deflate=False,
+                log_level="warning",
+                timeout_graceful_shutdown=_STOP_WITHIN_S,
+                server_header=False,
+            )
+        )
+        where = listener.getsockname()
+        print(f"http://{_shown(host)}:{where[1]}/", file=sys.stderr, flush=True)
+        asyncio.run(server.serve(sockets=[listener]))
+    return 0
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(128)
+    except OSError as error:
+        raise EcgEdgeError(
+            f"cannot listen at {host}:{port}, {error.strerror or error}", "give another --port"
+        ) from error
+    return listener
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,58 @@
+"""What waits for a browser is bounded, and a slow one is told."""
+
+from __future__ import annotations
+
+import asyncio
+
+from edge.web.ward.clients import EventClient, Lost, WaveClient
+
+
+def test_a_slow_browser_is_told_the_newest_of_each_bed_once() -> None:
+    async def run() -> bytes:
+        client = EventClient()
+        for n in range(10_000):
+            client.put("bed-1", f"one {n};".encode())
+        client.put("bed-2", b"two;")
+        return await client.take()
+
+    assert asyncio.run(run()) == b"one 9999;two;"
+
+
+def test_a_browser_that_takes_no_samples_loses_them_is_told_and_at_last_sent_away() -> None:
+    async def run() -> tuple[object, object, bool]:
+        client = WaveClient()
+        for _ in range(31):
+            client.put([(0, b"x")])
+        told, rest = await client.take(), await client.take()
+        for _ in range(100):
+            client.put([(0, b"x")])
+        return told, rest, client.hopeless
+
+    assert asyncio.run(run()) == (Lost(30), b"x", True)
+
+
+def test_one_that_keeps_up_again_is_forgiven() -> None:
+    async def run() -> bool:
+        client = WaveClient()
+        for _ in range(5):
+            for _ in range(31):
+                client.put([(0, b"x")])
+            await client.take()
+            await client.take()
+            waiting = asyncio.create_task(client.take())
+            await asyncio.sleep(0)
+            client.put([(0, b"x")])
+            await waiting
+        return client.hopeless
+
+    assert not asyncio.run(run())
+
+
+def test_a_browser_is_given_the_beds_that_it_shows() -> None:
+    async def run() -> object:
+        client = WaveClient()
+        client.beds = frozenset({2})
+        client.put([(1, b"one"), (2, b"two")])
+        return await client.take()
+
+    assert asyncio.run(run()) == b"two"
