@@ -29,6 +29,8 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
         WFDB rhythm note, where it is a rhythm.
     intermittent : bool
         Comes and goes: that it comes again matters more than each single time.
+    updates : bool
+        Told again while it lasts. What may last for days is told at its onset and its end alone.
     technical : bool
         Of the signal or the device, not of the patient: there is no strip of it.
     stage : bool
@@ -41,6 +43,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     standard: str = ""
     aux: str | None = None
     intermittent: bool = False
+    updates: bool = True
     technical: bool = False
     stage: bool = True
 
@@ -80,6 +83,14 @@ KINDS: dict[str, Kind] = {
         standard="EC57",
         aux="(SVTA",
         intermittent=True,
+    ),
+    "af": Kind(
+        title="atrial fibrillation",
+        priority="medium",
+        definition="intervals irregular without a pattern over half a minute, V and F beats left out: `af_score`",
+        standard="learnt on LTAFDB",
+        aux="(AFIB",
+        updates=False,
     ),
     "bigeminy": Kind(
         title="bigeminy",

@@ -9,6 +9,7 @@ latency a fact and the order of events independent of how the samples were cut i
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from typing import Literal
 
@@ -251,6 +252,29 @@ class LabelledBeat(Event, frozen=True, kw_only=True, eq=False):
     label: Label
     score: float
     rr_ms: float | None
+
+
+class Likelihood(Event, frozen=True, kw_only=True, eq=False):
+    """How likely a rhythm is that no single beat shows, from one stage to those after it.
+
+    Attributes
+    ----------
+    kind : str
+        One of `edge.kinds.KINDS`.
+    sample : int
+        The last sample that was judged.
+    log_odds : float
+        Natural logarithm of the odds that it is this rhythm.
+    """
+
+    kind: str
+    sample: int
+    log_odds: float
+
+    @property
+    def probability(self) -> float:
+        """The same as a probability, 0 to 1."""
+        return 1 / (1 + math.exp(-max(min(self.log_odds, 30.0), -30.0)))
 
 
 class Vitals(Event, frozen=True, kw_only=True, eq=False):

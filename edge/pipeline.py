@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from edge.features import irregularity
 from edge.inference.beat_model import BeatModel
+from edge.inference.trees import TreeModel, shipped
 from edge.messages import Event, Gap, Message, Samples, Stream
 from edge.stages import Stage
 from edge.stages.alarms import AlarmRules, Alarms
+from edge.stages.atria import Atria
 from edge.stages.beats import Beats
 from edge.stages.classify import Classify
 from edge.stages.conditioning.stage import Conditioning
@@ -79,6 +82,17 @@ def front_end(stream: Stream) -> list[Stage]:
     ]
 
 
+def atrial_model() -> TreeModel:
+    """Return the model of atrial fibrillation that is shipped.
+
+    Raises
+    ------
+    ModelError
+        If it is missing or broken.
+    """
+    return TreeModel(shipped("af"), irregularity.NAMES, irregularity.example())
+
+
 class Pipeline:
     """From samples to alerts.
 
@@ -106,7 +120,7 @@ class Pipeline:
         alarms: AlarmRules | None = None,
     ) -> None:
         self._leads = stream.leads
-        self._first: list[Stage] = [*front_end(stream), Classify(model)]
+        self._first: list[Stage] = [*front_end(stream), Classify(model), Atria(atrial_model())]
         self._rhythm = Rhythm(rhythm or RhythmRules(), len(stream.leads))
         self._alarms = Alarms(alarms or AlarmRules(), stream.leads)
         self._chain = Chain([*self._first, self._rhythm, self._alarms])

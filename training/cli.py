@@ -165,6 +165,32 @@ def calibrate(
     shipped.recalibrate([kind.value for kind in kinds], sets, models, progress=typer.echo)
 
 
+class Rhythm(StrEnum):
+    """Rhythms that are learnt."""
+
+    af = "af"
+
+
+@app.command()
+def rhythm(
+    kinds: Annotated[list[Rhythm], typer.Argument(help="Which; all by default.")] = list(Rhythm),  # noqa: B006
+    data: Data = _DATA,
+    models: Models = _MODELS,
+) -> None:
+    """Learn to tell rhythms and write their models. Example: ecg-train rhythm af --data data --models /tmp/models."""
+    from edge.inference.trees import write_trees  # noqa: PLC0415
+    from training import atrial  # noqa: PLC0415
+
+    make = {Rhythm.af: atrial.make}
+    models.mkdir(parents=True, exist_ok=True)
+    for kind in kinds:
+        card = make[kind](data, typer.echo)
+        write_trees(card, models / f"{kind.value}.json")
+        for database, figures in card.metrics.items():
+            typer.echo(f"{database}: " + ", ".join(f"{name} {value:g}" for name, value in figures.items()))
+        typer.echo(f"{models / kind.value}.json: {len(card.trees)} trees")
+
+
 def main() -> None:
     """Entry point: 0 done, 1 the work failed, 2 usage."""
     make_printable()

@@ -163,7 +163,8 @@ class Alarms:
         alert.running.add(episode.number)
         alert.episodes += 1
         alert.due = None
-        if phase == "onset" or alert.priority == "high" or episode.decided - alert.told >= self._repeat:
+        again = KINDS[episode.kind].updates and episode.decided - alert.told >= self._repeat
+        if phase == "onset" or alert.priority == "high" or again:
             self._tell(alert, phase, episode.decided, strip=not KINDS[episode.kind].technical)
         else:
             alert.held += 1

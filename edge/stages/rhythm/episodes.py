@@ -8,6 +8,7 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
+from edge.kinds import KINDS
 from edge.messages import FS_HZ, Episode, Evidence, LabelledBeat, Phase
 
 Judge = Callable[[int], Evidence]
@@ -60,7 +61,7 @@ class Episodes:
     def tick(self, now: int) -> None:
         """Tell updates that are due."""
         for kind, running in self._running.items():
-            if now >= running.due:
+            if now >= running.due and KINDS[kind].updates:
                 running.step *= 2
                 running.due = now + running.step
                 self._say("update", kind, running, now, running.judge(now))

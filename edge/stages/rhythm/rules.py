@@ -23,6 +23,9 @@ _RANGES: dict[str, tuple[float, float]] = {
     "vt_bpm": (60, 250),
     "vt_end_beats": (1, 20),
     "svt_run_beats": (3, 60),
+    "af_score": (0.6, 0.99),
+    "af_end_score": (0.01, 0.5),
+    "af_suspend_s": (10, 600),
     "suspend_s": (5, 600),
     "signal_lost_s": (2, 600),
     "update_s": (1, 3600),
@@ -67,6 +70,11 @@ class RhythmRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         Consecutive beats other than V that end either; a single capture or fusion beat does not.
     svt_run_beats : int
         Consecutive S beats that are a supraventricular run. ANSI/AAMI EC57.
+    af_score, af_end_score : float
+        Average probability of atrial fibrillation, over half a minute, from which on it is told, and below which it is
+        over. Chosen on 56 patients of LTAFDB and 28 healthy hearts, see docs/accuracy.md.
+    af_suspend_s : float
+        Atrial fibrillation that cannot be judged for so long, because of noise or lost signal, is over.
     suspend_s : float
         A running rate episode that cannot be judged, because of noise, ends after this time.
     signal_lost_s : float
@@ -93,6 +101,9 @@ class RhythmRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     vt_bpm: float = 100.0
     vt_end_beats: int = 3
     svt_run_beats: int = 3
+    af_score: float = 0.92
+    af_end_score: float = 0.2
+    af_suspend_s: float = 60.0
     suspend_s: float = 30.0
     signal_lost_s: float = 10.0
     update_s: float = 10.0

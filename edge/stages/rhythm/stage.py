@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-from edge.messages import FS_HZ, Event, Gap, LabelledBeat, Message, Quality, Samples, Vitals
+from edge.messages import FS_HZ, Event, Gap, LabelledBeat, Likelihood, Message, Quality, Samples, Vitals
+from edge.stages.rhythm.atrial import AtrialFibrillation
 from edge.stages.rhythm.ectopy import Burden, Pattern
 from edge.stages.rhythm.episodes import Episodes, Tracker
 from edge.stages.rhythm.rate import HeartRate, RateTracker
@@ -49,8 +50,7 @@ class Rhythm:
         self._signal = Readability(episodes, rules, self._n_leads)
         self._silence = Silence(episodes, rules)
         self._hr = HeartRate(rules.hr_window_s)
-        # The place for what is to come: atrial fibrillation as one more tracker of beats; ventricular fibrillation
-        # needs the signal, so it will be a tracker that is handed the Samples too.
+        self._atrial = AtrialFibrillation(episodes, rules)
         self._trackers: tuple[Tracker, ...] = (
             RateTracker(episodes, rules, "bradycardia"),
             RateTracker(episodes, rules, "tachycardia"),
@@ -59,6 +59,7 @@ class Rhythm:
             Pattern(episodes, rules, "bigeminy"),
             Pattern(episodes, rules, "trigeminy"),
             Burden(episodes, rules),
+            self._atrial,
         )
         self._beats = dict.fromkeys("NSVFQ", 0)
         self._last: int | None = None  # sample of the last beat
@@ -81,6 +82,8 @@ class Rhythm:
             # At a gap beats are told whose `decided` lies beyond it; time within the gap must not pass as silence.
             self._note(message, min(message.decided, message.sample + self._settle))
             self._on_beat(message)
+        elif isinstance(message, Likelihood):
+            self._atrial.judge(message)
         elif isinstance(message, Quality):
             self._note(message, min(message.decided, message.start + message.n + self._settle))
             self._on_quality(message)
@@ -137,7 +140,7 @@ class Rhythm:
             past.append(Samples(start=message.end, mv=message.mv[:0], lag=message.lag))
             while past and _time(past[0]) < message.end - _REMEMBERED:
                 self._past_from = _time(past.popleft())
-        elif isinstance(message, LabelledBeat | Quality | Gap):
+        elif isinstance(message, LabelledBeat | Likelihood | Quality | Gap):
             past.append(message)
 
     def _note(self, event: Event, until: int) -> None:

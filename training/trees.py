@@ -1,0 +1,137 @@
+"""Grows boosted trees and writes them down as the numbers that the device walks through."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from edge.errors import EcgEdgeError, how_to_install
+from edge.inference.card import Origin
+from edge.inference.trees import SCHEMA, Tree, TreeCard
+from training.cards import revision
+
+
+def grow(rows: NDArray[Any], yes: NDArray[np.bool_], weights: NDArray[Any], **settings: Any) -> tuple[Tree, ...]:
+    """Fit boosted trees; return them as plain numbers.
+
+    Parameters
+    ----------
+    rows : float array, shape (n, k)
+        Features.
+    yes : bool array, shape (n,)
+        What they are to tell.
+    weights : float array, shape (n,)
+        How much each row counts; brought to a mean of 1.
+    settings
+        Of the classifier, in place of the usual ones.
+
+    Raises
+    ------
+    EcgEdgeError
+        If lightgbm is not installed.
+    """
+    try:
+        import lightgbm  # noqa: PLC0415 - only training has it
+    except (ImportError, OSError) as error:  # OSError: the system lacks OpenMP
+        fix = f"{how_to_install('training')}; on Debian also `apt install libgomp1`"
+        raise EcgEdgeError(f"training needs lightgbm ({error})", fix) from None
+    usual = {
+        "objective": "binary", "num_leaves": 8, "learning_rate": 0.1, "min_child_samples": 200, "reg_lambda": 10,
+        "feature_fraction": 0.5, "bagging_fraction": 0.5, "bagging_freq": 1, "seed": 1, "num_threads": 2,
+        "deterministic": True, "force_row_wise": True, "verbose": -1, "boost_from_average": False,
+    }  # fmt: skip
+    rounds = settings.pop("rounds", 60)
+    data = lightgbm.Dataset(rows, yes.astype(np.int8), weight=weights * (len(weights) / weights.sum()))
+    booster = lightgbm.train({**usual, **settings}, data, rounds)
+    return tuple(_tree(grown["tree_structure"]) for grown in booster.dump_model()["tree_info"])
+
+
+def log_odds(trees: Sequence[Tree], rows: NDArray[Any]) -> NDArray[np.float64]:
+    """Return what the trees say of many rows at once, shape (n,)."""
+    total = np.zeros(len(rows))
+    for tree in trees:
+        feature, at, low, high = (np.array(column) for column in (tree.feature, tree.at, tree.low, tree.high))
+        node = np.zeros(len(rows), np.int64)
+        while (live := np.flatnonzero(node >= 0)).size:
+            asked = node[live]
+            goes_low = rows[live, feature[asked]] <= at[asked]
+            node[live] = np.where(goes_low, low[asked], high[asked])
+        total += np.array(tree.leaf)[~node]
+    return total
+
+
+def card(
+    name: str,
+    trees: Sequence[Tree],
+    *,
+    features: Sequence[str],
+    example: ArrayLike,
+    records: Sequence[str],
+    split: str,
+    metrics: dict[str, dict[str, float]],
+) -> TreeCard:
+    """Describe a model of trees.
+
+    Parameters
+    ----------
+    name : str
+        What it tells.
+    trees : sequence of Tree
+        From `grow`.
+    features, example, split, metrics
+        See `edge.inference.trees.TreeCard` and `edge.inference.card.Origin`.
+    records : sequence of str
+        ``database/record`` of all that were learnt from.
+    """
+    databases: dict[str, tuple[str, ...]] = {}
+    for record in sorted(records):
+        database, own = record.split("/")
+        databases[database] = (*databases.get(database, ()), own)
+    origin = Origin(
+        databases=databases,
+        split=split,
+        seed=1,
+        revision=revision(),
+        date=datetime.now(UTC).date().isoformat(),
+        because="",
+    )
+    return TreeCard(
+        schema=SCHEMA,
+        name=name,
+        features=tuple(features),
+        example=tuple(round(float(value), 5) for value in np.asarray(example).tolist()),
+        origin=origin,
+        metrics=metrics,
+        trees=tuple(trees),
+    )
+
+
+def _tree(root: dict[str, Any]) -> Tree:
+    feature: list[int] = []
+    at: list[float] = []
+    low: list[int] = []
+    high: list[int] = []
+    leaf: list[float] = []
+
+    def visit(node: dict[str, Any]) -> int:
+        if "leaf_value" in node and "split_feature" not in node:
+            leaf.append(round(float(node["leaf_value"]), 5))
+            return ~(len(leaf) - 1)
+        number = len(feature)
+        feature.append(int(node["split_feature"]))
+        at.append(round(float(node["threshold"]), 6))
+        low.append(0)
+        high.append(0)
+        low[number] = visit(node["left_child"])
+        high[number] = visit(node["right_child"])
+        return number
+
+    if "split_feature" not in root:  # nothing could be asked: one leaf both ways
+        value = round(float(root["leaf_value"]), 5)
+        return Tree(feature=(0,), at=(0.0,), low=(-1,), high=(-2,), leaf=(value, value))
+    visit(root)
+    return Tree(feature=tuple(feature), at=tuple(at), low=tuple(low), high=tuple(high), leaf=tuple(leaf))
