@@ -56,6 +56,9 @@ class Config(_Section, frozen=True, kw_only=True):
     recorder: Recorder = Recorder()
 
 
+_MAX_BYTES = 1 << 20
+
+
 def load(path: Path) -> Config:
     """Read a configuration file.
 
@@ -77,7 +80,11 @@ def load(path: Path) -> Config:
     """
     try:
         # Editors of some systems begin a file with a byte order mark.
-        config = msgspec.toml.decode(path.read_bytes().decode("utf-8-sig"), type=Config)
+        with path.open("rb") as file:
+            content = file.read(_MAX_BYTES + 1)
+        if len(content) > _MAX_BYTES:
+            raise ConfigError(str(path), f"has more than {_MAX_BYTES:,} bytes")
+        config = msgspec.toml.decode(content.decode("utf-8-sig"), type=Config)
     except OSError as error:
         raise ConfigError(str(path), error.strerror or str(error)) from error
     except msgspec.ValidationError as error:

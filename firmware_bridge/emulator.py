@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import threading
 import time
@@ -17,6 +18,8 @@ from firmware_bridge.link_faults import FaultInjector, LinkFaults
 _TICK_S = 0.002
 # So often a board that waits for its reader looks whether it is to stop.
 _PATIENCE_S = 0.2
+# Names of pseudo terminals, on Linux and on macOS.
+_PTY = re.compile(r"/dev/(pts/|ttys)\d+")
 
 
 class Line(Protocol):
@@ -52,7 +55,8 @@ class Pty:
     Parameters
     ----------
     link : Path, optional
-        A symbolic link that always points to it while it is plugged in.
+        A symbolic link that always points to it while it is plugged in; one to a pseudo terminal, that an emulator has
+        left, is replaced, and nothing else is.
     """
 
     def __init__(self, link: Path | None = None) -> None:
@@ -67,7 +71,8 @@ class Pty:
         self._fds, self._next = self._next or _open(), None
         self.path = os.ttyname(self._fds[1])
         if self._link is not None:
-            self._unlink()
+            if _PTY.fullmatch(_target(self._link)):
+                self._link.unlink(missing_ok=True)
             self._link.symlink_to(self.path)
 
     def unplug(self) -> None:
@@ -83,8 +88,8 @@ class Pty:
         self._next = None
 
     def _unlink(self) -> None:
-        """Take the link away, but nothing else that may stand in its place."""
-        if self._link is not None and self._link.is_symlink():
+        """Take the link away, but nothing else that may stand in its place by now."""
+        if self._link is not None and self.path and _target(self._link) == self.path:
             self._link.unlink(missing_ok=True)
 
     def _hang_up(self) -> None:
@@ -108,6 +113,14 @@ class Pty:
             with contextlib.suppress(BlockingIOError):
                 sent += os.write(self._fds[0], data[sent:])
         return sent
+
+
+def _target(link: Path) -> str:
+    """Return where a symbolic link points; nowhere if there is none."""
+    try:
+        return str(link.readlink())
+    except OSError:
+        return ""
 
 
 def _open() -> tuple[int, int]:

@@ -11,7 +11,7 @@ import typer
 
 from edge.cli.encoding import make_printable
 from edge.cli.options import Version
-from edge.errors import EcgEdgeError
+from edge.errors import EcgEdgeError, one_line
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -92,13 +92,15 @@ def quantize(
     work: Work = _WORK,
 ) -> None:
     """Make the best weights int8, without releasing them. Example: ecg-train quantize cnn /tmp/cnn.tflite."""
+    from edge.sinks.outputs import put, refuse  # noqa: PLC0415
     from training import quantize as quantizing  # noqa: PLC0415
     from training import sets as gathering  # noqa: PLC0415
     from training import train  # noqa: PLC0415
 
+    refuse(out, is_ours=quantizing.is_model)
     trained = train.Checkpoints(work, kind.value).load(kind.value)
     content = quantizing.quantize(trained, gathering.gather(data, work / "beats", typer.echo).train)
-    out.write_bytes(content)
+    put(out, content, is_ours=quantizing.is_model)
     typer.echo(f"{out}: {len(content):,} bytes")
 
 
@@ -198,6 +200,10 @@ def main() -> None:
         app()
     except EcgEdgeError as error:
         typer.echo(f"ecg-train: {error}", err=True)
+        sys.exit(1)
+    except OSError as error:
+        line = f"{error.filename or 'a file'}: {error.strerror or error}"
+        typer.echo(f"ecg-train: {one_line(line)}", err=True)
         sys.exit(1)
 
 

@@ -20,6 +20,7 @@ from edge.errors import SourceError
 from edge.features.fingerprint import FINGERPRINT
 from edge.messages import FS_HZ, Beat, Label, Samples, Stream
 from edge.pipeline import Chain, front_end
+from edge.sinks.outputs import refuse
 from edge.sources.wfdb_files import read_header
 from edge.sources.wfdb_record import WfdbRecord
 from edge.stages import Stage
@@ -207,6 +208,7 @@ def match(
 
 def save(beats: LabelledBeats, path: Path, key: str = "") -> None:
     """Write beats and the key of what they were made from to an `.npz`, whole or not at all."""
+    refuse(path, is_ours=lambda head: head[30:37] == b"key.npy")
     part = path.with_suffix(".part.npz")
     np.savez(part, key=key, **vars(beats))
     part.replace(path)

@@ -63,6 +63,11 @@ def quantize(trained: Trained, data: Table, seed: int = 1) -> bytes:
         ) from None
 
 
+def is_model(head: bytes) -> bool:
+    """Return whether a file begins as a `.tflite` does."""
+    return head[4:8] == b"TFL3"
+
+
 def _calibration(trained: Trained, data: Table, seed: int) -> Iterator[dict[str, NDArray[np.float32]]]:
     """Yield beats drawn as in training; by name, since TFLite's order of inputs is not Keras's."""
     rng = np.random.default_rng(seed)

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import EcgEdgeError
-from edge.inference.card import Confidence, ModelCard, read_card, write_card
+from edge.inference.card import Confidence, ModelCard, is_card, read_card, write_card
+from edge.sinks.outputs import refuse
 from training import calibration, cards, datasets, features, predictions, score, splits, train
 from training.calibration import CrossFitted, Design
 from training.networks import Kind
-from training.quantize import quantize
+from training.quantize import is_model, quantize
 from training.sets import Progress, Sets
 from training.teacher import Teacher, cross_validate
 from training.train import Checkpoints, Recipe, Trained
@@ -281,6 +282,8 @@ def refuse_worse(card: ModelCard, models: Path, because: str) -> None:
 def put(card: ModelCard, content: bytes, models: Path) -> None:
     """Write model and card; the model last, so that a half-done release is refused rather than used."""
     models.mkdir(parents=True, exist_ok=True)
+    refuse(models / f"{card.name}.json", is_card)
+    refuse(models / f"{card.name}.tflite", is_model)
     write_card(card, models / f"{card.name}.json")
     part = models / f"{card.name}.part"
     part.write_bytes(content)

@@ -180,5 +180,10 @@ def write_card(card: ModelCard, path: Path) -> None:
     path.write_bytes(msgspec.json.format(msgspec.json.encode(card), indent=2) + b"\n")
 
 
+def is_card(head: bytes) -> bool:
+    """Return whether a file begins as those of `write_card` do."""
+    return head.startswith(b'{\n  "schema":')
+
+
 class _Version(msgspec.Struct):
     schema: int

@@ -12,6 +12,7 @@ from edge.sinks.mqtt.settings import Mqtt
 PASSWORD = "mqtt-password"  # noqa: S105  # the name of a credential, not one
 """Name of the systemd credential that is taken where `mqtt.password_file` is not set."""
 
+_MAX_CHARACTERS = 1 << 16
 _SOURCE = Path("/etc/ecg-edge")
 """Where the unit takes credentials from; whoever runs `ecg-edge doctor` there means the same files."""
 
@@ -49,7 +50,8 @@ def password(mqtt: Mqtt) -> str | None:
     if path is None:
         return None
     try:
-        return path.read_text(encoding="utf-8").rstrip("\r\n")
+        with path.open(encoding="utf-8") as file:
+            return file.read(_MAX_CHARACTERS).rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = f"{path} cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'})"
         raise ConfigError("mqtt.password_file", reason) from error

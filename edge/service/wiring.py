@@ -23,7 +23,7 @@ from edge.sinks.beside import Beside
 from edge.sinks.console import Console
 from edge.sinks.jsonl import JsonLines
 from edge.sinks.mqtt.settings import Mqtt, address
-from edge.sinks.wfdb_annotations import WfdbAnnotations
+from edge.sinks.wfdb_annotations import EXTENSION, WfdbAnnotations
 from edge.sources.playback import MAX
 
 if TYPE_CHECKING:
@@ -141,6 +141,7 @@ def sinks(options: Options, model: BeatModel, *, console: Console | None = None,
         Whether this is a watch without an end: alerts are then always kept until the broker has them, and no disk is
         waited for.
     """
+    _refuse_one_file_for_two(options)
     config, info = options.config, model_info(model)
     files: list[tuple[Sink, str]] = []
     log: JsonLines | None = None
@@ -166,6 +167,17 @@ def sinks(options: Options, model: BeatModel, *, console: Console | None = None,
 def _rotation(log: JsonLines, sink: Sink) -> Callable[[], str]:
     """Return what begins a new log, in the thread that writes it."""
     return (lambda: sink.ask(log.rotate)) if isinstance(sink, Beside) else log.rotate
+
+
+def _refuse_one_file_for_two(options: Options) -> None:
+    alerts, folder, outbox = options.alerts, options.annotations, options.config.outbox.path
+    if alerts is None:
+        return
+    place = alerts.resolve()
+    if folder is not None and place.parent == folder.resolve() and place.suffix.lower() == f".{EXTENSION}":
+        raise ConfigError("--alerts", f"{alerts} may be one of the files of --annotations")
+    if outbox is not None and place == Path(outbox).resolve():
+        raise ConfigError("--alerts", f"{alerts} is the outbox of the configuration")
 
 
 def mqtt_sink(settings: Config, model: ModelInfo, *, wrap: Callable[[Publisher], Publisher] | None = None) -> Sink:

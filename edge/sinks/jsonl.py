@@ -59,13 +59,15 @@ class JsonLines(Sink):
     def _begin(self) -> None:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            if not self._begun:
-                refuse_foreign(self._path, _is_ours)
-                if not self._keep:
-                    put_aside(self._path)
-            self._file = FileIO(self._path, "a+" if self._keep and not self._begun else "a")
-            if self._keep and not self._begun:
+            refuse_foreign(self._path, _is_ours)
+            if not self._begun and not self._keep:
+                put_aside(self._path)
+            torn = self._keep and not self._begun and self._path.is_file()
+            self._file = FileIO(self._path, "a+" if torn else "a", opener=_open)
+            if torn:
                 self._end_a_torn_line(self._file)
+            # A replay may wait for whoever reads a pipe; a watch may not.
+            os.set_blocking(self._file.fileno(), not self._keep)
         except OSError as error:
             raise self._failed(error) from error
         self._begun = True
@@ -91,6 +93,8 @@ class JsonLines(Sink):
         self._unwritten = line
         try:
             written = self._file.write(line)
+            if written is None:
+                raise OSError(errno.EAGAIN, "nobody reads what comes")
             if written < len(line):
                 self._file.truncate(self._file.tell() - written)
                 raise OSError(errno.ENOSPC, "No space left on device")
@@ -110,7 +114,7 @@ class JsonLines(Sink):
         if aside is None:
             raise FileNotFoundError(errno.ENOENT, "nothing is in the log yet")
         if self._file is not None:
-            before, self._file = self._file, FileIO(self._path, "a")
+            before, self._file = self._file, FileIO(self._path, "a", opener=_open)
             before.close()
         return str(aside)
 
@@ -122,9 +126,13 @@ class JsonLines(Sink):
 
     def _failed(self, error: OSError) -> SinkError:
         self.close("failed")
-        return SinkError(
-            str(self._path), error.strerror or "cannot be written", "give --alerts a file that can be written"
-        )
+        reason = "is a pipe that nobody reads" if error.errno == errno.ENXIO else error.strerror
+        return SinkError(str(self._path), reason or "cannot be written", "give --alerts a file that can be written")
+
+
+def _open(path: str, flags: int) -> int:
+    # To open a pipe that nobody reads would wait for ever.
+    return os.open(path, flags | os.O_NONBLOCK, 0o666)
 
 
 def _is_ours(head: bytes) -> bool:

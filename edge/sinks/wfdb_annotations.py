@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import errno
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from edge.errors import SinkError
 from edge.kinds import KINDS
 from edge.messages import Episode, LabelledBeat, Message, Stream
 from edge.sinks import Sink
-from edge.sinks.outputs import put_aside, refuse_foreign
+from edge.sinks.outputs import put, refuse
 from edge.wfdb_format.annotations import NORMAL, Annotation, encode_annotations, is_annotations
 
 EXTENSION = "edge"
@@ -84,6 +84,7 @@ class WfdbAnnotations(Sink):
 
     def __init__(self, folder: Path) -> None:
         self._folder = self._path = folder
+        self._made: set[tuple[int, int]] = set()
 
     @property
     def where(self) -> str:
@@ -100,12 +101,20 @@ class WfdbAnnotations(Sink):
             self._folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self._folder):
                 pass
-            refuse_foreign(self._path, is_annotations)
         except OSError as error:
             fix = "give --annotations a folder that can be written to"
             raise SinkError(str(self._folder), error.strerror or "cannot be written", fix) from error
-        if self._path.is_dir():
-            raise SinkError(str(self._path), "is a folder", "move it away, or give --annotations another folder")
+        try:
+            refuse(self._path, is_annotations)
+            self._refuse_twice()
+        except OSError as error:
+            fix = "move it away, or give --annotations another folder"
+            raise SinkError(str(self._path), error.strerror or "cannot be read", fix) from error
+
+    def _refuse_twice(self) -> None:
+        """Refuse a second record of one name, which on some disks `REC` and `rec` are."""
+        if self._path.exists() and _identity(self._path) in self._made:
+            raise FileExistsError(errno.EEXIST, "was written for another record just now")
 
     def write(self, message: Message) -> None:
         """Note a beat or an episode."""
@@ -117,32 +126,14 @@ class WfdbAnnotations(Sink):
     def close(self, reason: str) -> None:  # noqa: ARG002  # the file is the same, why ever the stream ended
         """Write the file."""
         try:
-            content = annotation_file(self._beats, self._episodes.values(), self._stream.fs_hz)
-            refuse_foreign(self._path, is_annotations)
-            if not self._path.is_file() or self._path.read_bytes() != content:
-                put_aside(self._path)
-                _replace(self._path, content)
+            put(self._path, annotation_file(self._beats, self._episodes.values(), self._stream.fs_hz), is_annotations)
+            self._made.add(_identity(self._path))
         except OSError as error:
             raise SinkError(
                 str(self._path), error.strerror or "cannot be written", "make room, or give another folder"
             ) from error
 
 
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            file.write(content)
-            file.flush()
-            temporary.chmod(0o666 & ~_umask())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino

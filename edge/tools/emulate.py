@@ -87,6 +87,8 @@ def _line(emulation: Emulation) -> Line:
     where = emulation.port or str(emulation.link or "pty")
     try:
         return RealPort(emulation.port, emulation.baud) if emulation.port else Pty(emulation.link)
+    except FileExistsError as error:
+        raise SourceError(where, "is something else already", "give --link a name that is free") from error
     except OSError as error:
         raise SourceError(where, f"cannot be opened ({error.strerror or error})") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from edge.errors import EcgEdgeError, how_to_install
+from edge.sinks.outputs import put
 
 UNIT = "ecg-edge.service"
 _RULES = "70-ecg-edge.rules"
@@ -175,13 +177,16 @@ def _is_here(root: Path) -> bool:
 
 
 def _write(path: Path, text: str, mode: int = 0o644) -> None:
+    """Write a file; one that is there otherwise, because somebody has changed it, is kept beside it."""
+    if path.is_symlink() and path.resolve() == Path(os.devnull):
+        raise EcgEdgeError(f"{path} is masked", f"sudo systemctl unmask {path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode)
+        put(path, text.encode(), is_ours=lambda _: True)
         path.chmod(mode)
-        path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise EcgEdgeError(f"{path} cannot be written ({error.strerror})", "run it with sudo") from error
+        fix = "move it away" if isinstance(error, FileExistsError) else "run it with sudo"
+        raise EcgEdgeError(f"{path} cannot be written ({error.strerror})", fix) from error
 
 
 def _remove(path: Path) -> bool:

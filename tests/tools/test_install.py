@@ -54,6 +54,26 @@ def test_install_into_an_image_and_out_again(ecg_edge: Run, tmp_path: Path) -> N
     assert not (root / "var/lib/private/ecg-edge").exists()
 
 
+@needs_systemctl
+def test_what_an_administrator_has_changed_is_kept(ecg_edge: Run, tmp_path: Path) -> None:
+    def installed() -> str:
+        done = ecg_edge("service", "install", "--root", tmp_path, "--program", PROGRAM)
+        return done.stderr if done.returncode else ""
+
+    unit = tmp_path / "etc/systemd/system/ecg-edge.service"
+    assert installed() == ""
+    ours = unit.read_text()
+    unit.write_text("[Service]\nNice=-5\n")
+    assert installed() == ""
+    assert (unit.read_text(), unit.with_name("ecg-edge.service.1").read_text()) == (ours, "[Service]\nNice=-5\n")
+    assert installed() == ""
+    assert not unit.with_name("ecg-edge.service.2").exists()
+    unit.unlink()
+    unit.symlink_to("/dev/null")
+    assert "is masked" in installed()
+    assert unit.is_symlink()
+
+
 @pytest.mark.parametrize("program", ["/home/pi/venv/bin/ecg-edge", "/root/x", "/opt/my folder/ecg-edge", "/opt/a%n/x"])
 def test_a_program_the_service_could_not_run_is_refused(tmp_path: Path, program: str) -> None:
     with pytest.raises(EcgEdgeError, match="cannot be") as refused:

@@ -61,3 +61,11 @@ def test_prepare_makes_the_beats(
     assert done.value.code == 0
     assert "beats to learn from" in capsys.readouterr().out
     assert (tmp_path / "work" / "beats" / "mitdb" / "106-1.npz").exists()
+
+
+def test_a_model_is_written_over_no_input(tmp_path: Path) -> None:
+    (tmp_path / "100.dat").write_bytes(bytes(range(256)))
+    for out, why in ((tmp_path / "100.dat", "holds something else already"), (tmp_path, "is a folder")):
+        done = ecg_train("quantize", "cnn", str(out), "--work", str(tmp_path / "work"))
+        assert (done.returncode, done.stderr) == (1, f"ecg-train: {out}: {why}\n")
+    assert (tmp_path / "100.dat").read_bytes() == bytes(range(256))

@@ -88,6 +88,9 @@ def test_beats_survive_being_saved(tmp_path: Path) -> None:
     assert load(tmp_path / "102.npz", "key") is None
     (tmp_path / "101.npz").write_bytes(b"PK cut off")
     assert load(tmp_path / "101.npz", "key") is None
+    np.savez(tmp_path / "103.npz", mine=np.ones(3))
+    with pytest.raises(FileExistsError, match="holds something else already"):
+        save(beats, tmp_path / "103.npz", "key")
 
 
 def times(cache: Path) -> list[int]:

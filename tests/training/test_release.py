@@ -61,6 +61,14 @@ def test_what_is_put_in_place_loads(tmp_path: Path) -> None:
     BeatModel.load(tmp_path / "models" / "cnn.tflite").close()
 
 
+@pytest.mark.parametrize("name", ["cnn.json", "cnn.tflite"])
+def test_a_release_replaces_models_only(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text('{"settings": 1}')
+    with pytest.raises(FileExistsError, match="holds something else already"):
+        release.put(card(60, 80), content(), tmp_path)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {name: '{"settings": 1}'}
+
+
 def patient(record: str, n: int) -> LabelledBeats:
     """Make a patient whose V beats the trees can tell as well, not the network alone."""
     beats = make_beats(record, n=n, seed=int(record))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import re
@@ -11,6 +12,8 @@ import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+from edge.sinks.outputs import refuse
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS outbox (
@@ -42,6 +45,9 @@ FOREIGN = "of a topic that no broker takes"
 MEMORY = ":memory:"
 
 _CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_MAGIC = b"SQLite format 3\0"
+_DATABASES = (".sqlite", ".sqlite3", ".db")
+"""What is named so and is no database is a damaged one."""
 _SIDE_FILES = ("", "-wal", "-shm", "-journal")
 # Rows that cannot be read are stepped over; so many in a row are the end of what can be had.
 _MOST_UNREADABLE = 10_000
@@ -72,6 +78,7 @@ def connect(where: Path | str) -> sqlite3.Connection:
         If it cannot be written, is damaged, or another process has it.
     """
     if isinstance(where, Path):
+        _refuse_foreign(where)
         where.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # What it holds is somebody's heart: nobody else reads it.
         os.close(os.open(where, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
@@ -93,6 +100,21 @@ def connect(where: Path | str) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Raise OSError if there is something that was never an outbox, not even one that is damaged by now."""
+    refuse(path, is_ours=lambda head: head.startswith(_MAGIC) or path.suffix in _DATABASES)
+    if not path.exists():
+        return
+    # What cannot be read is damaged, which is no news here.
+    with (
+        contextlib.suppress(sqlite3.Error),
+        contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection,
+    ):
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if tables and not tables & set(TABLES):
+            raise FileExistsError(errno.EEXIST, "is the database of something else", str(path))
 
 
 def _text(content: bytes) -> str | bytes:
