@@ -1,7 +1,7 @@
 # make demo    the main job, from nothing: environment, installation, five minutes of ECG through everything
 # make test    all that CI runs; the runtime's tests on every other Python from 3.11 to 3.13 that is here, too
 # Long things, by hand: make bench · make train · make durability · make soak · make smoke-arm64
-# How good the models are, and why: make accuracy · make ablation · make seeds · make mistakes · make same-labels
+# How good the models are, and why: make accuracy · make ec57 · make ablation · make seeds · make mistakes · make same-labels
 # What is known to be unsafe in what is installed: make audit
 
 PYTHON ?= python3
@@ -13,7 +13,7 @@ export OMP_NUM_THREADS ?= 1
 WORKERS ?= 2
 PYTEST = --numprocesses=$(WORKERS) --dist=loadgroup
 
-.PHONY: demo test lint bench paper accuracy ablation seeds mistakes same-labels train durability soak audit smoke-arm64 schemas constraints clean
+.PHONY: demo test lint bench paper accuracy ec57 ablation seeds mistakes same-labels train durability soak audit smoke-arm64 schemas constraints clean
 
 demo: $(VENV)/.demo
 	$(BIN)/ecg-edge demo
@@ -42,6 +42,13 @@ paper: $(VENV)/.bench
 accuracy: $(VENV)/.test
 	$(BIN)/python -m benchmarks.accuracy
 	$(BIN)/python -m benchmarks.accuracy --generality
+
+# All that EC57 has disclosed, of the MIT-BIH Arrhythmia Database; and records in muscle noise, 24 to -6 dB.
+DATA ?= $(or $(ECG_EDGE_DATA),../shared/data)
+ec57: $(VENV)/.test
+	$(BIN)/ecg-train evaluate $(DATA)/mitdb --records all > benchmarks/results/ec57.md
+	$(BIN)/ecg-train noise $(addprefix $(DATA)/mitdb/,118 119) --noise $(DATA)/nstdb/ma > benchmarks/results/noise_ma.md
+	$(BIN)/ecg-train noise $(addprefix $(DATA)/mitdb/,118 119) --noise $(DATA)/nstdb/em > benchmarks/results/noise_em.md
 
 # Trains each network three times, with another seed each, and scores them; half an hour. SEEDS="1 2 3"
 SEEDS ?= 1 2 3

@@ -106,19 +106,61 @@ def quantize(
 
 @app.command()
 def evaluate(  # noqa: PLR0917 - options, not positional to the user
-    annotations: Annotated[Path, typer.Argument(help="Folder of RECORD.edge, as ecg-edge replay writes them.")],
-    data: Annotated[Path, typer.Option(help="Folder of the database they are compared with.")],
+    annotations: Annotated[
+        Path,
+        typer.Argument(help="Folder of RECORD.edge, as ecg-edge replay writes them; or a database, to be replayed."),
+    ],
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the database they are compared with; without it that is the argument."),
+    ] = None,
     records: Annotated[list[str], typer.Option(help="Record names, or ds1, ds2, paced, svdb, all.")] = ["ds2"],  # noqa: B006
     without: Annotated[list[str], typer.Option(help="Score a second time without this record.")] = [],  # noqa: B006
     extension: Annotated[str, typer.Option(help="Of the annotation files.")] = "edge",
     per_record: Annotated[bool, typer.Option(help="A line for each record as well.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    full: Annotated[
+        bool, typer.Option(help="All that EC57 has disclosed: runs, episodes, heart rate, alarms.")
+    ] = False,
+    alerts: Annotated[Path | None, typer.Option(help="JSON lines that replay wrote, for --full.")] = None,
+    model: Annotated[Network, typer.Option(help="Replays a database.")] = Network.cnn,
 ) -> None:
-    """Score annotations as EC57 prescribes. Example: ecg-train evaluate out --data data/mitdb --without 232."""
+    """Score annotations as EC57 prescribes. Example: ecg-train evaluate out --data data/mitdb --without 232.
+
+    A database is replayed and scored in full: ecg-train evaluate data/mitdb --records all
+    """
+    from training import disclosure  # noqa: PLC0415
     from training import evaluate as evaluating  # noqa: PLC0415
 
-    report = evaluating.evaluate(annotations, data, records, extension, without)
-    typer.echo(report.to_json() if as_json else evaluating.render(report, per_record))
+    if data is None:
+        with disclosure.replayed(annotations, records, model.value, typer.echo if not as_json else None) as made:
+            found = disclosure.disclose(made.annotations, annotations, records, made.alerts)
+    elif full:
+        found = disclosure.disclose(annotations, data, records, alerts, extension)
+    else:
+        report = evaluating.evaluate(annotations, data, records, extension, without)
+        typer.echo(report.to_json() if as_json else evaluating.render(report, per_record))
+        return
+    typer.echo(found.to_json() if as_json else found.to_markdown())
+
+
+@app.command()
+def noise(
+    records: Annotated[list[Path], typer.Argument(help="Records with their .atr, without extension.")],
+    added: Annotated[Path, typer.Option("--noise", help="Record of noise, such as data/nstdb/ma.")],
+    snr: Annotated[list[float], typer.Option(help="Signal-to-noise ratios, dB.")] = [24, 18, 12, 6, 0, -6],  # noqa: B006
+    model: Annotated[Network, typer.Option(help="Classifies the beats.")] = Network.cnn,
+    out: Annotated[Path | None, typer.Option(help="Folder to keep the noisy records in.")] = None,
+) -> None:
+    """Add noise to records by EC57's method and score what is read.
+
+    Example: ecg-train noise data/mitdb/118 --noise data/nstdb/em --snr 6
+    """
+    from training import noise as noises  # noqa: PLC0415
+
+    typer.echo(
+        noises.table(records, added, snr, model.value, progress=lambda line: typer.echo(line, err=True), keep=out)
+    )
 
 
 @app.command()

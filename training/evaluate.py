@@ -15,7 +15,16 @@ from training import ec57
 from training.report import NAN, RecordScore, Report, render
 from training.splits import DS1, DS2, PACED, svdb_unseen
 
-__all__ = ["Report", "evaluate", "read_annotations", "read_both", "record_names", "render"]
+__all__ = [
+    "Report",
+    "beats_of",
+    "evaluate",
+    "read_annotations",
+    "read_both",
+    "read_file",
+    "record_names",
+    "render",
+]
 
 
 def evaluate(
@@ -107,11 +116,18 @@ def read_annotations(path: Path, fs_hz: float | None = None) -> Annotated:
     SourceError
         If it is missing or broken.
     """
-    annotations = _read(path)
+    annotations = read_file(path)
     return annotations.samples if fs_hz is None else annotations.at(fs_hz, fs_hz), annotations.symbols
 
 
-def _read(path: Path) -> Annotations:
+def read_file(path: Path) -> Annotations:
+    """Read a WFDB annotation file with its notes, checking that it is whole and in order of time.
+
+    Raises
+    ------
+    SourceError
+        If it is missing or broken.
+    """
     fix = "write or fetch it again"
     try:
         annotations = decode_annotations(path.read_bytes())
@@ -142,10 +158,15 @@ def read_both(reference: Path, found: Path, fs_hz: float) -> tuple[float, Annota
     reference, found : tuple of (int64 array, list of str)
         Samples and symbols.
     """
-    both = [_read(reference), _read(found)]
+    both = [read_file(reference), read_file(found)]
     finest = max(one.fs_hz or fs_hz for one in both)
     first, second = ((one.at(finest, fs_hz), one.symbols) for one in both)
     return finest, first, second
+
+
+def beats_of(samples: NDArray[np.int64], symbols: Sequence[str]) -> NDArray[np.int64]:
+    """Return the samples of those annotations that are beats."""
+    return samples[[symbol in ec57.AAMI for symbol in symbols]]
 
 
 def _annotated(data: Path) -> tuple[str, ...]:
