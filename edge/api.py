@@ -18,7 +18,8 @@ from edge.inference.beat_model import BeatModel
 from edge.messages import Event, Gap, Samples, Stream
 from edge.sources import Recording
 from edge.sources.array import ArrayRecording
-from edge.sources.files import ReadAs, open_recording
+from edge.sources.files import open_recording
+from edge.sources.read_as import ReadAs
 
 
 class Analyzed:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from edge.cli import boards, fleet
+from edge.cli import boards, fleet, report
 from edge.cli import service as service_commands
 from edge.cli import web as web_command
 from edge.cli.encoding import make_printable
@@ -23,13 +23,17 @@ from edge.cli.options import (
     Annotations,
     ConfigFile,
     Data,
+    InUnit,
     Json,
+    Leads,
     Model,
     ModelName,
     Mqtt,
+    Rate,
     Version,
     at_home,
     given,
+    read_as,
 )
 from edge.errors import ConfigError, EcgEdgeError
 
@@ -105,7 +109,9 @@ def common(
 def replay(
     records: Annotated[
         list[str],
-        typer.Argument(metavar="RECORD", help="WFDB path without extension, or a MIT-BIH name.", show_default=False),
+        typer.Argument(
+            metavar="RECORD", help="WFDB path, MIT-BIH name, CSV, TXT, EDF, NumPy or MATLAB file.", show_default=False
+        ),
     ],
     *,
     data: Data = None,
@@ -118,6 +124,9 @@ def replay(
     alerts: Alerts = None,
     mqtt: Mqtt = None,
     config: ConfigFile = None,
+    rate: Rate = None,
+    unit: InUnit = None,
+    leads: Leads = None,
     json: Json = False,
     block: Annotated[int | None, typer.Option(min=1, hidden=True, help="Samples a block.")] = None,
 ) -> None:
@@ -137,6 +146,7 @@ def replay(
         alerts=alerts,
         speed=speed,
         block=block,
+        read_as=read_as(rate, unit, leads),
     )
     names = [str(at_home(Path(record))) if record.startswith("~") else record for record in records]
     raise typer.Exit(service.replay_records(names, data, options, as_json=json))
@@ -176,6 +186,7 @@ def version(json: Json = False) -> None:
 
 
 boards.add_to(app)
+report.add_to(app)
 service_commands.add_to(app)
 fleet.add_to(app)
 web_command.add_to(app)

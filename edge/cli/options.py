@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from edge import __version__
+from edge.sources.read_as import ReadAs
 
 DEBUG = "ECG_EDGE_DEBUG"
 """Environment variable that shows tracebacks."""
@@ -81,3 +82,33 @@ Alerts = Annotated[
 ]
 Mqtt = Annotated[str | None, typer.Option(metavar="URL", help="Broker, mqtt://HOST[:PORT] or mqtts://HOST[:PORT].")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+
+
+class UnitName(StrEnum):
+    """What the numbers of a file can be."""
+
+    mv = "mv"
+    uv = "uv"
+    v = "v"
+    adc = "adc"
+
+
+Rate = Annotated[
+    float | None,
+    typer.Option(metavar="HZ", min=1, max=100_000, help="Samples a second, of a file that does not say it."),
+]
+InUnit = Annotated[
+    UnitName | None, typer.Option("--unit", help="What the numbers are, of a file that does not say it.")
+]
+Leads = Annotated[
+    str | None,
+    typer.Option(metavar="NAME,NAME", help="The leads to read; or the names of all, of a file that has none."),
+]
+
+
+def read_as(rate: float | None, unit: UnitName | None, leads: str | None) -> ReadAs:
+    """Return what the command line says of files that do not say it themselves."""
+    names = tuple(name.strip() for name in leads.split(",")) if leads is not None else None
+    if names is not None and not all(names):
+        raise typer.BadParameter("takes names with commas between them", param_hint="--leads")
+    return ReadAs(fs_hz=rate, unit=None if unit is None else unit.value, leads=names)

@@ -104,7 +104,7 @@ def _quality(found: Findings) -> Iterator[Sentence]:
     percent = found.readable.percent
     if not percent:
         return
-    stretches = [stretch for stretch in found.rhythm if stretch.kind == UNREADABLE]
+    stretches = [s for s in found.rhythm if s.kind == UNREADABLE and s.stop_s - s.start_s >= 1]
     text = f"{percent:.1f} % of {lasting(found.subject.duration_s)} could be read"
     if stretches:
         worst = max(stretches, key=lambda s: s.stop_s - s.start_s)

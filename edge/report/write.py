@@ -71,11 +71,22 @@ def write_report(found: Findings, path: Path) -> Path:
     ReportError
         If it cannot be written, or not in this form.
     """
-    maker = _MAKERS.get(path.suffix.lower())
-    if maker is None:
-        raise ReportError(str(path), f"no report ends with {path.suffix!r}", f"choose from {', '.join(_MAKERS)}")
+    check_form(path)
+    maker = _MAKERS[path.suffix.lower()]
     write_whole(path, maker(found), lambda head: any(mark in head for mark in _OURS[path.suffix.lower()]))
     return path
+
+
+def check_form(path: Path) -> None:
+    """Refuse a file whose suffix says no form that there is.
+
+    Raises
+    ------
+    ReportError
+        With the forms that there are.
+    """
+    if path.suffix.lower() not in _MAKERS:
+        raise ReportError(str(path), f"no report ends with {path.suffix!r}", f"choose from {', '.join(_MAKERS)}")
 
 
 def write_whole(path: Path, content: bytes, is_ours: Callable[[bytes], bool]) -> None:

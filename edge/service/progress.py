@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
+from collections.abc import Callable
 
 from edge.errors import SinkError, printable
 from edge.kinds import title
@@ -60,12 +61,19 @@ class ProgressLine:
 
     def __call__(self, stream: Stream, n_samples: int, tally: Tally) -> None:
         """Draw how far `stream` is, if it is time again."""
+        self._draw(lambda columns: live_line(stream, n_samples, tally, columns))
+
+    def share(self, name: str, share: float) -> None:
+        """Draw which share of something was seen, 0 to 1, if it is time again."""
+        self._draw(lambda columns: f"{printable(name)[: columns - 6]}  {share:.0%}")
+
+    def _draw(self, line: Callable[[int], str]) -> None:
         now = time.monotonic()
         if not self._draws or now - self._drawn_at < _REDRAW_S or self._display.behind:
             return
         self._drawn_at, self._drawn = now, True
         columns = max(shutil.get_terminal_size((_WIDTH, 24)).columns, _NARROWEST) - 1
-        self._show(f"{_CLEAR}{live_line(stream, n_samples, tally, columns)}")
+        self._show(f"{_CLEAR}{line(columns)}")
 
     def clear(self) -> None:
         """Take the line away."""

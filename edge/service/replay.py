@@ -25,8 +25,9 @@ from edge.service.wiring import Options, sinks
 from edge.sinks import Sink
 from edge.sinks.fanout import Fanout
 from edge.sources import Recording
+from edge.sources.files import open_recording
 from edge.sources.playback import Playback
-from edge.sources.wfdb_record import open_record
+from edge.sources.read_as import ReadAs
 
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
@@ -70,6 +71,11 @@ class Replay:
         self._report = report
         self._progress = progress
         self._stop = stop or threading.Event()
+
+    @property
+    def read_as(self) -> ReadAs:
+        """What the user says of files that do not say it themselves."""
+        return self._options.read_as
 
     def run(self, recording: Recording) -> Summary:
         """Replay one recording to its end; what goes wrong is reported and noted in the summary."""
@@ -124,7 +130,7 @@ def replay_records(names: Sequence[str], data: Path | None, options: Options, *,
     Parameters
     ----------
     names : sequence of str
-        Paths or names of WFDB records.
+        Paths or names of records, tables, EDF files; see `edge.sources.files.open_recording`.
     data : Path or None
         Folder to look in first.
     options : Options
@@ -159,7 +165,7 @@ def replay_records(names: Sequence[str], data: Path | None, options: Options, *,
 
 def _replay_one(replay: Replay, name: str, data: Path | None, report: Callable[[EcgEdgeError | str], None]) -> Summary:
     try:
-        source = open_record(name, data)
+        source = open_recording(name, data, replay.read_as)
         for note in source.stream.notes:
             report(f"{source.stream.name}: {note}")
         return replay.run(source)

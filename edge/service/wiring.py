@@ -25,6 +25,7 @@ from edge.sinks.jsonl import JsonLines
 from edge.sinks.mqtt.settings import Mqtt, address
 from edge.sinks.wfdb_annotations import EXTENSION, WfdbAnnotations
 from edge.sources.playback import MAX
+from edge.sources.read_as import ReadAs
 
 if TYPE_CHECKING:
     from edge.sinks.mqtt.broker import Broker
@@ -51,6 +52,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         Times real time, or `MAX`.
     block : int or None
         Samples a block; None chooses.
+    read_as : ReadAs
+        What the user says of files that do not say it themselves.
     """
 
     config: Config = Config()
@@ -58,6 +61,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     alerts: Path | None = None
     speed: float = MAX
     block: int | None = None
+    read_as: ReadAs = ReadAs()
 
 
 def settings(file: Path | None, *, model: str | None = None, mqtt_url: str | None = None) -> Config:

@@ -306,6 +306,8 @@ def scale_of(values: Values, options: BoardSettings, *, unit: Unit | None, beats
     if told is not None or options.uv_per_lsb is not None or not beats or not contradicted(scale, values, fs_hz):
         return scale
     swing = _swing(values, fs_hz)
+    if swing <= 0:
+        return scale
     zero = float(np.median(there)) if options.zero is None else options.zero
     text = f"of no known unit: their usual swing, {swing:.3g}, is taken as {_USUAL_MV:g} mV"
     return Scale(mv=_USUAL_MV / swing, zero=zero, text=text)

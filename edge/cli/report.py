@@ -1,0 +1,62 @@
+"""The command `report`. Parse, call, exit code; `add_to` puts it into the app."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edge.cli.options import ConfigFile, Data, InUnit, Json, Leads, Model, Rate, at_home, read_as
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to an app."""
+    app.command(epilog="Example: ecg-edge report 208 --data mitdb -o 208.html -o 208.pdf")(report)
+
+
+def _files(paths: list[Path]) -> list[Path]:
+    return [path for given in paths if (path := at_home(given)) is not None]
+
+
+def report(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT",
+            help="WFDB path, MIT-BIH name, CSV, TXT, EDF, NumPy or MATLAB file, or a folder of the recorder.",
+            show_default=False,
+        ),
+    ],
+    *,
+    output: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--output",
+            "-o",
+            callback=lambda paths: _files(paths or []),
+            metavar="FILE",
+            help="Where to write; the suffix says the form, may be given again. {name} stands for the input's name.",
+            show_default="{name}.html",
+        ),
+    ] = None,
+    data: Data = None,
+    model: Model = None,
+    config: ConfigFile = None,
+    rate: Rate = None,
+    unit: InUnit = None,
+    leads: Leads = None,
+    json: Json = False,
+) -> None:
+    """Write what was found in a recording as a report: in words, over time, and on ECG paper.
+
+    The suffix says the form: .html (one file by itself), .json (all findings, for machines).
+    """
+    outputs = output or [Path("{name}.html")]
+    if len(inputs) > 1 and not all("{name}" in path.name for path in outputs):
+        raise typer.BadParameter("several inputs would write one file: put {name} into its name", param_hint="-o")
+    from edge.service import report as service  # noqa: PLC0415
+    from edge.service.wiring import Options, settings  # noqa: PLC0415
+
+    options = Options(config=settings(config, model=model), read_as=read_as(rate, unit, leads))
+    raise typer.Exit(service.write_reports(inputs, outputs, data, options, as_json=json))
