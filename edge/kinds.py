@@ -55,6 +55,13 @@ KINDS: dict[str, Kind] = {
         definition="no QRS for `asystole_s`, in signal that could be read",
         standard="CinC 2015",
     ),
+    "vf": Kind(
+        title="ventricular fibrillation or flutter",
+        priority="high",
+        definition="waves of one kind without a quiet line between them, in the leads that can be read: `vf_score`",
+        standard="CinC 2015; learnt on VFDB",
+        aux="(VFL",
+    ),
     "vt": Kind(
         title="ventricular tachycardia",
         priority="high",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from edge.features import irregularity
+from edge.features import irregularity, waves
 from edge.inference.beat_model import BeatModel
 from edge.inference.trees import TreeModel, shipped
 from edge.messages import Event, Gap, Message, Samples, Stream
@@ -17,6 +17,7 @@ from edge.stages.conditioning.stage import Conditioning
 from edge.stages.qrs.stage import QrsDetector
 from edge.stages.quality import SignalQuality
 from edge.stages.rhythm import Rhythm, RhythmRules
+from edge.stages.ventricles import Ventricles
 from edge.timebase import Rates
 
 
@@ -93,6 +94,17 @@ def atrial_model() -> TreeModel:
     return TreeModel(shipped("af"), irregularity.NAMES, irregularity.example())
 
 
+def ventricular_model() -> TreeModel:
+    """Return the model of ventricular fibrillation that is shipped.
+
+    Raises
+    ------
+    ModelError
+        If it is missing or broken.
+    """
+    return TreeModel(shipped("vf"), waves.NAMES, waves.example())
+
+
 class Pipeline:
     """From samples to alerts.
 
@@ -121,6 +133,7 @@ class Pipeline:
     ) -> None:
         self._leads = stream.leads
         self._first: list[Stage] = [*front_end(stream), Classify(model), Atria(atrial_model())]
+        self._first.append(Ventricles(ventricular_model(), len(stream.leads)))
         self._rhythm = Rhythm(rhythm or RhythmRules(), len(stream.leads))
         self._alarms = Alarms(alarms or AlarmRules(), stream.leads)
         self._chain = Chain([*self._first, self._rhythm, self._alarms])

@@ -19,7 +19,7 @@ def test_every_kind_of_the_stage_has_its_default_priority() -> None:
 
 
 def test_asystole_and_ventricular_tachycardia_are_high() -> None:
-    assert [name for name in STAGE_KINDS if KINDS[name].priority == "high"] == ["asystole", "vt"]
+    assert [name for name in STAGE_KINDS if KINDS[name].priority == "high"] == ["asystole", "vf", "vt"]
 
 
 def test_definitions_name_settings_that_there_are() -> None:

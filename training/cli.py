@@ -213,6 +213,7 @@ class Rhythm(StrEnum):
     """Rhythms that are learnt."""
 
     af = "af"
+    vf = "vf"
 
 
 @app.command()
@@ -223,9 +224,9 @@ def rhythm(
 ) -> None:
     """Learn to tell rhythms and write their models. Example: ecg-train rhythm af --data data --models /tmp/models."""
     from edge.inference.trees import write_trees  # noqa: PLC0415
-    from training import atrial  # noqa: PLC0415
+    from training import atrial, ventricular  # noqa: PLC0415
 
-    make = {Rhythm.af: atrial.make}
+    make = {Rhythm.af: atrial.make, Rhythm.vf: ventricular.make}
     models.mkdir(parents=True, exist_ok=True)
     for kind in kinds:
         card = make[kind](data, typer.echo)

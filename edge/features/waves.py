@@ -25,6 +25,9 @@ WINDOW_S = 4
 HISTORY = WAVE_HZ // 2 + 2
 """Values before a second that its sums need."""
 
+SUMS = 7
+"""What is summed over each second and lead."""
+
 _SLOW = WAVE_HZ // 2
 _LIMIT = 20_000
 """Units of a third of a microvolt beyond which a value is cut: some 6 mV."""
@@ -92,6 +95,13 @@ def sums(thinned: Integers) -> Floats:
         ((wave >= 0) != (before >= 0)).sum(axis=2),
     )
     return np.asarray(np.stack(columns, axis=-1), np.float64).swapaxes(0, 1)
+
+
+def example() -> Floats:
+    """Return what is measured of artificial waves, by which a model's program is known to measure as this one."""
+    at = np.arange(HISTORY * STEP + WINDOW_S * FS_HZ) / FS_HZ
+    wave = 0.7 * np.sin(2 * np.pi * 4.3 * at) * (1 + 0.4 * np.sin(1.7 * at)) + 0.2 * np.sin(2 * np.pi * 11.1 * at)
+    return measure(sums(thin(wave.astype(np.float32)[:, None]))[:, 0])
 
 
 def measure(of_seconds: Floats) -> Floats:

@@ -23,6 +23,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "vt_bpm": (60, 250),
     "vt_end_beats": (1, 20),
     "svt_run_beats": (3, 60),
+    "vf_score": (0.6, 0.95),
+    "vf_end_score": (0.05, 0.5),
     "af_score": (0.6, 0.99),
     "af_end_score": (0.01, 0.5),
     "af_suspend_s": (10, 600),
@@ -70,6 +72,9 @@ class RhythmRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         Consecutive beats other than V that end either; a single capture or fusion beat does not.
     svt_run_beats : int
         Consecutive S beats that are a supraventricular run. ANSI/AAMI EC57.
+    vf_score, vf_end_score : float
+        Average probability of ventricular flutter or fibrillation from which on it is told, and below which it is over.
+        PhysioNet/CinC Challenge 2015: for at least 4 s; IEC 60601-2-27 wants it told within 10 s.
     af_score, af_end_score : float
         Average probability of atrial fibrillation, over half a minute, from which on it is told, and below which it is
         over. Chosen on 56 patients of LTAFDB and 28 healthy hearts, see docs/accuracy.md.
@@ -101,7 +106,9 @@ class RhythmRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     vt_bpm: float = 100.0
     vt_end_beats: int = 3
     svt_run_beats: int = 3
-    af_score: float = 0.92
+    vf_score: float = 0.82
+    vf_end_score: float = 0.27
+    af_score: float = 0.95
     af_end_score: float = 0.2
     af_suspend_s: float = 60.0
     suspend_s: float = 30.0

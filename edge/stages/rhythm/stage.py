@@ -14,7 +14,10 @@ from edge.stages.rhythm.readability import Readability
 from edge.stages.rhythm.rules import RhythmRules
 from edge.stages.rhythm.runs import SupraventricularRuns, VentricularRuns
 from edge.stages.rhythm.silence import Silence
+from edge.stages.rhythm.ventricular import VentricularFibrillation
 
+_WAVES = FS_HZ
+"""For how long at least there have been waves where fibrillation is more likely than not."""
 _REMEMBERED = 300 * FS_HZ
 """What other rules are told of the stream so far: longer than any of their windows."""
 
@@ -51,6 +54,8 @@ class Rhythm:
         self._silence = Silence(episodes, rules)
         self._hr = HeartRate(rules.hr_window_s)
         self._atrial = AtrialFibrillation(episodes, rules)
+        self._ventricular = VentricularFibrillation(episodes, rules)
+        self._waves_until = 0  # end of the last stretch that was more likely fibrillation than silence
         self._trackers: tuple[Tracker, ...] = (
             RateTracker(episodes, rules, "bradycardia"),
             RateTracker(episodes, rules, "tachycardia"),
@@ -83,7 +88,7 @@ class Rhythm:
             self._note(message, min(message.decided, message.sample + self._settle))
             self._on_beat(message)
         elif isinstance(message, Likelihood):
-            self._atrial.judge(message)
+            self._on_likelihood(message)
         elif isinstance(message, Quality):
             self._note(message, min(message.decided, message.start + message.n + self._settle))
             self._on_quality(message)
@@ -181,6 +186,8 @@ class Rhythm:
     def _why_no_rate(self, hr_bpm: float | None) -> str | None:
         if reason := self._signal.reason or self._silence.kind:
             return reason
+        if self._ventricular.lasts:
+            return "ventricular fibrillation"
         if hr_bpm is not None:
             return None
         if self._after_gap:
@@ -192,19 +199,20 @@ class Rhythm:
         joined = self._joins(beat)
         self._signal.beat(beat, self._last if joined else None)
         self._follow_silence(beat)
-        self._hr.beat(beat, joined)
-        for tracker in self._trackers:
-            tracker.beat(beat, joined)
+        if not self._ventricular.lasts:  # what is found in fibrillation are its waves
+            self._hr.beat(beat, joined)
+            for tracker in self._trackers:
+                tracker.beat(beat, joined)
         self._last = beat.sample
 
     def _joins(self, beat: LabelledBeat) -> bool:
         """Return whether the signal could be read all the way from the beat before."""
-        if beat.rr_ms is None or self._last is None:
+        if beat.rr_ms is None or self._last is None or self._ventricular.ended_after(self._last):
             return False
         return self._signal.from_sample(beat.sample, across_bridged=True) <= self._last
 
     def _follow_silence(self, beat: LabelledBeat) -> None:
-        since = max(self._last or 0, self._signal.from_sample(beat.sample))
+        since = max(self._last or 0, self._signal.from_sample(beat.sample), min(self._waves_until, beat.sample))
         if beat.sample - since >= self._asystole:
             self._lost_all(beat.decided, "asystole")
         self._silence.beat(
@@ -214,6 +222,22 @@ class Rhythm:
             after_beat=since == self._last,
             readable_from=self._signal.from_sample(),
         )
+
+    def _on_likelihood(self, likelihood: Likelihood) -> None:
+        if likelihood.kind == "af":
+            self._atrial.judge(likelihood)
+            return
+        if likelihood.decided > self._now:
+            self._pass(likelihood.decided)
+            self._now = likelihood.decided
+        had = self._ventricular.lasts
+        if self._ventricular.judge(likelihood):
+            # Big waves are no silence, whether or not a beat is seen in them.
+            self._waves_until = likelihood.sample + 1
+            self._silence.lost(likelihood.sample - _WAVES, self._waves_until)
+        if self._ventricular.lasts and not had:
+            self._silence.stop(likelihood.sample, likelihood.decided, "vf")
+            self._lost_all(likelihood.decided, "vf")
 
     def _on_quality(self, quality: Quality) -> None:
         had = self._signal.lost
@@ -237,6 +261,8 @@ class Rhythm:
 
     def _lost_all(self, decided: int, why: str) -> None:
         self._hr.lost()
+        if why != "vf":
+            self._ventricular.end(decided, why)
         for tracker in self._trackers:
             tracker.lost(decided, why)
 
