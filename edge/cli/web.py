@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from edge.cli.options import ConfigFile, Mqtt
+from edge.cli.options import ConfigFile, Mqtt, at_home
 
 
 def add_to(app: typer.Typer) -> None:
@@ -19,10 +20,26 @@ def web(
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Where to listen; 0 takes a free one.")] = 8000,
     host: Annotated[str, typer.Option(metavar="ADDRESS", help="At which of this machine's addresses.")] = "127.0.0.1",
     mqtt: Mqtt = None,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            envvar="ECG_EDGE_DATABASE",
+            help="Where the history is: sqlite:///FILE or postgresql://USER@HOST/NAME; beside the results by default.",
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(callback=at_home, metavar="DIR", help="Folder for uploads and results; one's state folder."),
+    ] = None,
+    max_upload_mb: Annotated[int, typer.Option(min=1, max=4000, help="Of all files of an upload together.")] = 256,
     config: ConfigFile = None,
 ) -> None:
-    """Show a ward's devices live in the browser."""
+    """Show a ward's devices live in the browser, and analyse uploaded recordings."""
     from edge.service.wiring import settings  # noqa: PLC0415
     from edge.web import server as service  # noqa: PLC0415
 
-    raise typer.Exit(service.run(settings(config, mqtt_url=mqtt), host, port))
+    code = service.run(
+        settings(config, mqtt_url=mqtt), host, port, database=database, data=data, max_upload_mb=max_upload_mb
+    )
+    raise typer.Exit(code)

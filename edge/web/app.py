@@ -2,37 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from edge import __version__
-from edge.sinks.mqtt.broker import Broker
+from edge.web.analyses import routes as analysis_routes
+from edge.web.analyses.files import Folders
+from edge.web.analyses.runner import Runner
+from edge.web.analyses.store import Store
+from edge.web.bodies import BodyLimit
 from edge.web.headers import SameOrigin
 from edge.web.pages import FOLDER
+from edge.web.settings import Settings
 from edge.web.ward import routes as ward_routes
 from edge.web.ward.hub import Hub
 
+_SOME = 100_000  # what a form needs beside its files
 
-def create_app(broker: Broker | None, *, hosts: Collection[str] | None = None) -> FastAPI:
+
+def create_app(settings: Settings) -> FastAPI:
     """Return the application.
 
-    Parameters
-    ----------
-    broker : Broker or None
-        Whose devices the ward page shows.
-    hosts : collection of str, optional
-        The names this server goes by; any, if not given.
+    Raises
+    ------
+    EcgEdgeError
+        If its folder or its database cannot be used.
     """
-    hub = Hub(broker)
+    folders = Folders(settings.data / "analyses")
+    folders.make()
+    store = Store(settings.database_url, most_queued=settings.most_queued)
+    hub = Hub(settings.broker)
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        runner = Runner(store, folders, bounds=settings.bounds, at_once=settings.at_once, kept=settings.kept)
+        app.state.analyses = analysis_routes.Services(store, folders, runner, settings)
         hub.start()
+        runner.start()
         yield
+        await runner.stop()
         await hub.stop()
+        store.close()
 
     app = FastAPI(
         title="ecg-edge",
@@ -44,6 +57,8 @@ def create_app(broker: Broker | None, *, hosts: Collection[str] | None = None) -
     )
     app.state.hub = hub
     app.include_router(ward_routes.router)
+    app.include_router(analysis_routes.router)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
-    app.add_middleware(SameOrigin, hosts=hosts)
+    app.add_middleware(BodyLimit, uploads=analysis_routes.API, max_bytes=settings.max_upload_mb * 1_000_000 + _SOME)
+    app.add_middleware(SameOrigin, hosts=settings.hosts)
     return app

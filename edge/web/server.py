@@ -5,17 +5,27 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
+from typing import Any
 
 from edge.config import Config
 from edge.errors import EcgEdgeError, how_to_install
-from edge.service.wiring import broker
+from edge.service.wiring import broker, state_directory
 
 _STOP_WITHIN_S = 3
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-def run(settings: Config, host: str, port: int) -> int:
+def run(config: Config, host: str, port: int, **options: Any) -> int:
     """Serve until interrupted; return the command's exit code.
+
+    Parameters
+    ----------
+    config : Config
+        For its `[mqtt]`.
+    host, port : str, int
+        Where to listen.
+    options
+        Of `edge.web.settings.Settings`, where not None.
 
     Raises
     ------
@@ -26,10 +36,16 @@ def run(settings: Config, host: str, port: int) -> int:
         import uvicorn  # noqa: PLC0415
 
         from edge.web.app import create_app  # noqa: PLC0415
+        from edge.web.settings import Settings  # noqa: PLC0415
     except ImportError as error:
         raise EcgEdgeError(f"the web page needs {error.name}", how_to_install("web")) from error
+    given = {"data": state_directory() / "web"} | {key: value for key, value in options.items() if value is not None}
     app = create_app(
-        broker(settings.mqtt) if settings.mqtt.url else None, hosts=_LOOPBACK if host in _LOOPBACK else None
+        Settings(
+            broker=broker(config.mqtt) if config.mqtt.url else None,
+            hosts=_LOOPBACK if host in _LOOPBACK else None,
+            **given,
+        )
     )
     with _listening(host, port) as listener:
         server = uvicorn.Server(

@@ -7,13 +7,11 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
-from subprocess import Popen
 
 import pytest
 from broker import MOSQUITTO, Mosquitto
-from command import started
 from ward_devices import Devices
+from web_server import Server, serving
 
 CHROMIUM = os.environ.get("ECG_EDGE_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 _QUIET = (
@@ -24,33 +22,7 @@ _QUIET = (
     "--disable-sync",
 )
 PATIENCE_MS = 15_000
-
-
-class Server:
-    """A running `ecg-edge web`."""
-
-    def __init__(self, process: Popen[str]) -> None:
-        self.process = process
-        assert process.stderr is not None
-        lines = []
-        for line in process.stderr:
-            lines.append(line)
-            if line.startswith(("http://", "https://")):
-                self.url = line.strip().rstrip("/")
-                return
-        raise RuntimeError(f"the server does not start: {''.join(lines)}")
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-
 Serve = Callable[..., Server]
-
-
-def serving(running: ExitStack, *arguments: str | Path, port: int = 0, **env: str) -> Server:
-    """Start a server that lives as long as `running`."""
-    return Server(running.enter_context(started("web", "--port", str(port), *arguments, **env)))
 
 
 @pytest.fixture

@@ -1,0 +1,219 @@
+"""The API of analyses, and its pages."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
+from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import FileResponse
+
+from edge.errors import EcgEdgeError
+from edge.web.analyses import upload
+from edge.web.analyses.files import KINDS, Folders
+from edge.web.analyses.runner import Runner
+from edge.web.analyses.store import Analysis, FullError, Store
+from edge.web.pages import page
+from edge.web.settings import Settings
+
+API = "/api/v1/analyses"
+_PAGE = 50
+# A report is a document of its own: no script, nothing loaded, shown within our page only.
+_REPORT_POLICY = (
+    "sandbox allow-popups; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
+)
+
+router = APIRouter()
+Id = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="Id of the analysis.")]
+
+
+class Links(BaseModel):
+    """Where the parts of an analysis are; null while they are not there."""
+
+    self: str
+    page: str
+    findings: str | None = None
+    report: str | None = None
+
+
+class AnalysisBody(BaseModel):
+    """What is known of an analysis."""
+
+    id: str
+    name: str
+    status: Literal["queued", "running", "done", "failed"]
+    reason: str | None = Field(None, description="Why it failed.")
+    progress: float
+    created_ms: int
+    finished_ms: int | None = None
+    links: Links
+
+
+class WholeAnalysis(AnalysisBody):
+    """An analysis with its findings, once it is done (docs/schemas/findings.json)."""
+
+    findings: dict[str, object] | None = None
+
+
+class Problem(BaseModel):
+    """Why something was not done."""
+
+    detail: str
+
+
+class Services(msgspec.Struct, frozen=True):
+    """What the routes work with."""
+
+    store: Store
+    folders: Folders
+    runner: Runner
+    settings: Settings
+
+
+def services(request: Request) -> Services:
+    """Return what the application works with."""
+    found: Services = request.app.state.analyses
+    return found
+
+
+def found(request: Request, analysis_id: str) -> Analysis:
+    """Return an analysis; 404 if there is none."""
+    analysis = services(request).store.get(analysis_id)
+    if analysis is None:
+        raise HTTPException(404, "there is no such analysis")
+    return analysis
+
+
+def body(analysis: Analysis) -> AnalysisBody:
+    """Return what is told of an analysis."""
+    here = f"{API}/{analysis.id}"
+    done = analysis.status == "done"
+    return AnalysisBody(
+        id=analysis.id,
+        name=analysis.name,
+        status=analysis.status,
+        reason=analysis.reason,
+        progress=analysis.progress,
+        created_ms=analysis.created_ms,
+        finished_ms=analysis.finished_ms,
+        links=Links(
+            self=here,
+            page=f"/analyses/{analysis.id}",
+            findings=f"{here}/findings.json" if done else None,
+            report=f"{here}/report.html" if done else None,
+        ),
+    )
+
+
+_BAD: dict[int | str, dict[str, Any]] = {code: {"model": Problem} for code in (400, 408, 413, 415, 503, 507)}
+
+
+@router.post(
+    API, tags=["analyses"], status_code=202, response_model=AnalysisBody, responses=_BAD, openapi_extra=upload.SCHEMA
+)
+async def create(request: Request, response: Response) -> AnalysisBody:
+    """Take an upload and put its analysis into the queue."""
+    with_ = services(request)
+    try:
+        received = await upload.take_upload(request, with_.folders)
+        try:
+            analysis = await run_in_threadpool(with_.store.add, received.id, received.name, received.asked)
+        except BaseException:
+            with_.folders.forget(received.id)
+            raise
+    except FullError as error:
+        raise HTTPException(503, str(error), {"Retry-After": "60"}) from None
+    except EcgEdgeError as error:
+        raise HTTPException(400, str(error)) from None
+    with_.runner.wake()
+    told = body(analysis)
+    response.headers["Location"] = told.links.self
+    return told
+
+
+@router.get(API, tags=["analyses"])
+def history(
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=200, description="At most so many.")] = _PAGE,
+    before: Annotated[str | None, Query(pattern="^[0-9a-f]{32}$", description="Those before this one.")] = None,
+) -> list[AnalysisBody]:
+    """Return the history, the newest first."""
+    number = found(request, before).number if before else None
+    return [body(each) for each in services(request).store.newest(limit, number)]
+
+
+@router.get(
+    API + "/{analysis_id}", tags=["analyses"], response_model=WholeAnalysis, responses={404: {"model": Problem}}
+)
+def read(request: Request, analysis_id: Id) -> Response:
+    """Return an analysis, with its findings once it is done."""
+    analysis = found(request, analysis_id)
+    told = msgspec.json.decode(body(analysis).model_dump_json(), type=dict[str, msgspec.Raw])
+    path = services(request).folders.result(analysis.id, "findings.json")
+    told["findings"] = msgspec.Raw(path.read_bytes() if analysis.status == "done" and path.is_file() else b"null")
+    return Response(msgspec.json.encode(told), media_type="application/json")
+
+
+@router.delete(
+    API + "/{analysis_id}",
+    tags=["analyses"],
+    status_code=204,
+    responses={404: {"model": Problem}, 409: {"model": Problem}},
+)
+def delete(request: Request, analysis_id: Id) -> Response:
+    """Delete an analysis: uploads, answers and results."""
+    analysis, with_ = found(request, analysis_id), services(request)
+    if not with_.store.delete(analysis.id):
+        raise HTTPException(409, "it is running: try again when it is over")
+    with_.folders.forget(analysis.id)
+    return Response(status_code=204)
+
+
+@router.get(
+    API + "/{analysis_id}/findings.json",
+    tags=["analyses"],
+    response_class=FileResponse,
+    responses={404: {"model": Problem}},
+)
+def findings(request: Request, analysis_id: Id) -> Response:
+    """Return the findings alone."""
+    return _result(request, analysis_id, "findings.json", "application/json")
+
+
+@router.get(
+    API + "/{analysis_id}/report.html",
+    tags=["analyses"],
+    response_class=FileResponse,
+    responses={404: {"model": Problem}},
+)
+def report(request: Request, analysis_id: Id) -> Response:
+    """Return the report."""
+    answer = _result(request, analysis_id, "report.html", "text/html; charset=utf-8")
+    answer.headers["Content-Security-Policy"] = _REPORT_POLICY
+    answer.headers["X-Frame-Options"] = "SAMEORIGIN"
+    return answer
+
+
+def _result(request: Request, analysis_id: str, name: str, media_type: str) -> Response:
+    analysis = found(request, analysis_id)
+    path = services(request).folders.result(analysis.id, name)
+    if analysis.status != "done" or not path.is_file():
+        raise HTTPException(404, "there is no such result yet" if analysis.status != "failed" else "it failed")
+    return FileResponse(path, media_type=media_type)
+
+
+@router.get("/analyses", include_in_schema=False)
+def history_page(request: Request) -> Response:
+    """Show the history, and where to drop a file."""
+    with_ = services(request)
+    shown = with_.store.newest(_PAGE)
+    limit = with_.settings.max_upload_mb
+    return page(request, "analyses.html", analyses=shown, kinds=",".join(KINDS), max_upload_mb=limit)
+
+
+@router.get("/analyses/{analysis_id}", include_in_schema=False)
+def analysis_page(request: Request, analysis_id: Id) -> Response:
+    """Show an analysis: how far it is, or its report."""
+    return page(request, "analysis.html", analysis=found(request, analysis_id))

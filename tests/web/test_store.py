@@ -1,0 +1,124 @@
+"""The history and its queue, in both databases for real."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from postgres import postgres
+
+from edge.errors import EcgEdgeError
+from edge.web.analyses.store import Asked, FullError, Store, new_id, sqlite_url
+
+ASKED = Asked(file="record.hea", fs_hz=250.0, leads=("II", "V1"), questionnaire={"pain_now": True, "text": "µ ☃"})
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield sqlite_url(tmp_path_factory.mktemp("sqlite"))
+        return
+    # The path of a socket is short.
+    with tempfile.TemporaryDirectory(prefix="pg-") as folder, postgres(Path(folder)) as address:
+        yield address
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    store = Store(url, most_queued=5)
+    for analysis in store.newest(1000):
+        store.finish(analysis.id)
+        store.delete(analysis.id)
+    yield store
+    store.close()
+
+
+def add(store: Store, name: str = "a.csv") -> str:
+    return store.add(new_id(), name, ASKED).id
+
+
+def test_what_was_put_in_comes_out_after_a_restart(store: Store, url: str) -> None:
+    analysis_id = add(store, "<b>Ω</b>.csv")
+    again = Store(url)
+    found = again.get(analysis_id)
+    assert found is not None
+    assert (found.name, found.status, found.asked) == ("<b>Ω</b>.csv", "queued", ASKED)
+    again.close()
+
+
+def test_the_oldest_comes_first_and_each_once_however_many_take(store: Store) -> None:
+    ids = [add(store) for _ in range(5)]
+    assert [analysis.id for analysis in store.newest(10)] == ids[::-1]
+    taken = [store.begin_next() for _ in range(5)]
+    assert [analysis.id for analysis in taken if analysis] == ids
+    assert store.begin_next() is None
+    assert store.counts()["running"] == 5
+
+
+def test_only_so_many_wait_also_when_they_come_at_once(store: Store) -> None:
+    refused: list[FullError] = []
+
+    def put() -> None:
+        try:
+            add(store)
+        except FullError as error:
+            refused.append(error)
+
+    threads = [threading.Thread(target=put) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert store.counts()["queued"] == 5
+    assert len(refused) == 7
+    numbers = [analysis.number for analysis in store.newest(10)]
+    assert len(set(numbers)) == 5
+
+
+def test_what_was_interrupted_is_done_again_and_given_up_the_second_time(store: Store) -> None:
+    analysis_id = add(store)
+    store.begin_next()
+    store.recover()
+    found = store.get(analysis_id)
+    assert found is not None
+    assert found.status == "queued"
+    store.begin_next()
+    store.recover()
+    found = store.get(analysis_id)
+    assert found is not None
+    assert (found.status, found.reason) == ("failed", "the server ended during it, twice")
+
+
+def test_a_restart_on_purpose_is_no_attempt(store: Store) -> None:
+    analysis_id = add(store)
+    for _ in range(5):
+        store.begin_next()
+        store.put_back(analysis_id)
+    found = store.get(analysis_id)
+    assert found is not None
+    assert (found.status, found.attempts) == ("queued", 0)
+
+
+def test_only_the_newest_that_are_over_are_kept_and_what_runs_is_not_deleted(store: Store) -> None:
+    ids = [add(store) for _ in range(4)]
+    for analysis_id in ids[:3]:
+        store.begin_next()
+        store.finish(analysis_id, "broken" if analysis_id == ids[0] else None)
+    assert store.oldest_beyond(1) == [ids[1], ids[0]]
+    store.begin_next()
+    assert not store.delete(ids[3])
+    assert store.delete(ids[0])
+    assert store.get(ids[0]) is None
+
+
+@pytest.mark.parametrize(
+    "url", ["nonsense", "mysql://u@h/d", "sqlite:////nowhere/at/all.sqlite", "postgresql://u:secret@127.0.0.1:1/x"]
+)
+def test_a_database_that_cannot_be_used_is_one_line_without_its_password(url: str) -> None:
+    with pytest.raises(EcgEdgeError) as caught:
+        Store(url)
+    assert "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
