@@ -1,0 +1,157 @@
+"""The whole way from a picture to leads in mV."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.paper import lattice
+from edge.paper.calibrate import scale_of
+from edge.paper.flatten import Frame, PaperMap, straighten
+from edge.paper.grid import grid_ink, pen_width
+from edge.paper.ink import full_level, runs_of, without_grid
+from edge.paper.layout import arrange, find_rows, reach_of, sort_strokes
+from edge.paper.leads import FS_HZ, Row, breaks_of, leads_of, row_of
+from edge.paper.overlay import draw
+from edge.paper.page import Image, Sheet, tilt, without_light
+from edge.paper.picture import Picture, load
+from edge.paper.pitch import cut, measure
+from edge.paper.result import Digitized, RefusedError
+from edge.paper.trace import follow, pen_of
+
+Floats = NDArray[np.float64]
+
+_STRIDE = 192
+_LOOK_PX_PER_MM = 5
+_LEAST_PX_PER_MM, _MOST_PX_PER_MM = 8, 16
+_EDGE = 0.45
+_LEAST_S = 1.0
+
+
+@dataclass(frozen=True)
+class Flat:
+    """Paper as if it lay flat, upright.
+
+    Attributes
+    ----------
+    ink : Image
+        Of the traces.
+    frame : Frame
+        Where it lies.
+    paper : PaperMap
+        From the picture.
+    px_per_mm : (float, float)
+        Of the picture.
+    """
+
+    ink: Image
+    frame: Frame
+    paper: PaperMap
+    px_per_mm: tuple[float, float]
+
+
+def digitize(path: Path | str, *, overlay: bool = False) -> Digitized:
+    """Read the ECG on a picture.
+
+    Parameters
+    ----------
+    path : Path or str
+        JPEG, PNG, TIFF, BMP, WebP, or the first page of a PDF.
+    overlay : bool, optional
+        Draw what was read.
+
+    Returns
+    -------
+    Digitized
+        With the reason if it was refused; nothing is raised for what the picture shows.
+    """
+    try:
+        image = load(Path(path))
+    except RefusedError as error:
+        return Digitized(refused=error.refusal)
+    return read_picture(image, overlay=overlay)
+
+
+def read_picture(image: Picture, *, overlay: bool = False) -> Digitized:
+    """Read the ECG on a picture, BGR; see `digitize`."""
+    try:
+        flat = straightened(image)
+        return _read(image, flat, overlay)
+    except RefusedError as error:
+        return Digitized(refused=error.refusal)
+
+
+def straightened(image: Picture) -> Flat:
+    """Find the paper, and lay it flat."""
+    sheet = without_light(image)
+    angle, _ = tilt(sheet.any_ink)
+    ink = grid_ink(sheet)
+    patches = cut(ink, _STRIDE)
+    pitches = measure(ink, patches, angle, pen_width(sheet.black))
+    fitted = lattice.fit(patches, pitches, angle)
+    del patches
+    low, high = lattice.bounds(fitted, image.shape, min(ink.shape[0], ink.shape[1], 256) / 2)
+    paper, box = lattice.refine(ink, fitted, _frame(low, high, _LOOK_PX_PER_MM))
+    low, high = np.maximum(low, box[0]), np.minimum(high, box[1])
+    return _flat(sheet, paper, low, high, image.shape)
+
+
+def _flat(sheet: Sheet, paper: PaperMap, low: Floats, high: Floats, shape: tuple[int, ...]) -> Flat:
+    middle = paper.to_px((low + high)[None] / 2)
+    inverse = np.linalg.inv(paper.jacobian(np.clip(middle, 0, (shape[1] - 1, shape[0] - 1)))[0])
+    px = float(np.hypot(*inverse[:, 0])), float(np.hypot(*inverse[:, 1]))
+    scale = int(np.clip(round(max(px)), _LEAST_PX_PER_MM, _MOST_PX_PER_MM))
+    frame = _frame(low, high, scale)
+    black = straighten(sheet.black, paper, frame)
+    return Flat(without_grid(np.asarray(black, np.float32), scale), frame, paper, px)
+
+
+def _frame(low: Floats, high: Floats, px_per_mm: int) -> Frame:
+    across, down = (max(8, int((b - a) * px_per_mm) + 1) for a, b in zip(low, high, strict=True))
+    return Frame((float(low[0]), float(low[1])), (across, down), px_per_mm)
+
+
+def _read(image: Picture, flat: Flat, overlay: bool) -> Digitized:
+    scale = flat.frame.px_per_mm
+    level = _EDGE * full_level(flat.ink)
+    strokes = sort_strokes(flat.ink, level, scale)
+    baselines = find_rows(strokes, level, 0.5 * scale, scale)
+    if not len(baselines):
+        raise RefusedError("no trace", "there is a grid, but no trace on it", "show the side with the trace, sharply")
+    runs = runs_of(flat.ink, level)
+    tracks = follow(runs, baselines, reach_of(baselines, flat.frame.size[1]), scale)
+    pen = pen_of(tracks, flat.ink, level)
+    rows = [row_of(track, baseline, pen, scale) for track, baseline in zip(tracks, baselines, strict=True)]
+    rows = [row for row in rows if row is not None and row.stop - row.start > _LEAST_S * 12 * scale]
+    if not rows:
+        raise RefusedError("no trace", "the traces are too short", "show a second of ECG at least")
+    return _calibrated(image, flat, [row for row in rows if row], strokes.letters, overlay)
+
+
+def _calibrated(image: Picture, flat: Flat, rows: list[Row], letters: Floats, overlay: bool) -> Digitized:
+    scale = flat.frame.px_per_mm
+    pulses = [row.pulse for row in rows if row.pulse]
+    gain, speed = scale_of(pulses) if len(pulses) * 2 > len(rows) else (None, None)
+    assumed = [] if gain else ["gain 10 mm/mV: no calibration pulse was read"]
+    assumed += [] if speed else ["paper speed 25 mm/s: no calibration pulse was read"]
+    gain, speed = gain or 10.0, speed or 25.0
+    span = float(np.median([row.start for row in rows])), float(np.median([row.stop for row in rows]))
+    baselines = np.array([row.baseline for row in rows])
+    plan = arrange(baselines, letters, span, breaks_of(rows, span, scale), scale)
+    if plan.name not in ("strip", "rows"):
+        assumed.append("lead names: by their places in the usual order")
+    leads, quality = leads_of(rows, plan, (scale * speed, scale * gain))
+    return Digitized(
+        leads=leads,
+        fs_hz=FS_HZ,
+        layout=plan.name,
+        px_per_mm=flat.px_per_mm,
+        mm_per_s=speed,
+        mm_per_mv=gain,
+        assumed=tuple(assumed),
+        quality=quality,
+        overlay=draw(image, flat, rows, plan) if overlay else None,
+    )
