@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -33,13 +33,28 @@ def web(
         typer.Option(callback=at_home, metavar="DIR", help="Folder for uploads and results; one's state folder."),
     ] = None,
     max_upload_mb: Annotated[int, typer.Option(min=1, max=4000, help="Of all files of an upload together.")] = 256,
+    password_file: Annotated[
+        Path | None,
+        typer.Option(
+            callback=at_home,
+            metavar="FILE",
+            help="Holds the password that lets people in, or its Argon2 hash; needed unless --host is this machine.",
+        ),
+    ] = None,
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option(callback=at_home, exists=True, dir_okay=False, metavar="FILE", help="Certificate, for HTTPS."),
+    ] = None,
+    tls_key: Annotated[
+        Path | None,
+        typer.Option(callback=at_home, exists=True, dir_okay=False, metavar="FILE", help="Its key."),
+    ] = None,
     config: ConfigFile = None,
 ) -> None:
     """Show a ward's devices live in the browser, and analyse uploaded recordings."""
     from edge.service.wiring import settings  # noqa: PLC0415
     from edge.web import server as service  # noqa: PLC0415
 
-    code = service.run(
-        settings(config, mqtt_url=mqtt), host, port, database=database, data=data, max_upload_mb=max_upload_mb
-    )
-    raise typer.Exit(code)
+    options: dict[str, Any] = {"database": database, "data": data, "max_upload_mb": max_upload_mb}
+    options |= {"password_file": password_file, "tls_cert": tls_cert, "tls_key": tls_key}
+    raise typer.Exit(service.run(settings(config, mqtt_url=mqtt), host, port, **options))

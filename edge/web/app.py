@@ -9,11 +9,14 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from edge import __version__
+from edge.web import login
+from edge.web.access import Access, secret_of
 from edge.web.analyses import routes as analysis_routes
 from edge.web.analyses.files import Folders
 from edge.web.analyses.runner import Runner
 from edge.web.analyses.store import Store
 from edge.web.bodies import BodyLimit
+from edge.web.guard import Guard
 from edge.web.headers import SameOrigin
 from edge.web.pages import FOLDER
 from edge.web.settings import Settings
@@ -55,10 +58,14 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
+    access = Access(settings.password, secret_of(settings.data)) if settings.password else None
     app.state.hub = hub
+    app.state.access = access
+    app.include_router(login.router)
     app.include_router(ward_routes.router)
     app.include_router(analysis_routes.router)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
     app.add_middleware(BodyLimit, uploads=analysis_routes.API, max_bytes=settings.max_upload_mb * 1_000_000 + _SOME)
+    app.add_middleware(Guard, access=access)
     app.add_middleware(SameOrigin, hosts=settings.hosts)
     return app

@@ -24,6 +24,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Where the history is; beside the results unless given.
     hosts : frozenset of str or None
         The names this server goes by; any, if None.
+    password : str
+        What lets people in, or its Argon2 hash; empty lets everybody in.
     max_upload_mb : int
         Of all files of an upload together.
     most_queued, at_once, kept : int
@@ -36,6 +38,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     broker: Broker | None = None
     database: str = ""
     hosts: frozenset[str] | None = None
+    password: str = ""
     max_upload_mb: int = 256
     most_queued: int = 256
     at_once: int = 1

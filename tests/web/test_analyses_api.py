@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import socket
+import struct
 import threading
 import time
+import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -104,6 +107,27 @@ def test_what_turns_out_to_be_damaged_fails_with_its_reason_and_its_own_name(cli
         text = client.get(page).text
         assert "<img src=x" not in text
         assert "&lt;img src=x" in text
+
+
+def bomb() -> bytes:
+    """A NumPy archive of some bytes that says it holds 800 GB."""
+    head = b"{'descr': '<f8', 'fortran_order': False, 'shape': (100000000000,), }"
+    array = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head) + 1) + head + b"\n" + bytes(1000)
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("ecg.npy", array)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(("name", "content"), [("a.npz", bomb()), ("a.npz", b"PK\x03\x04"), ("a.edf", b"0" * 300)])
+def test_a_file_that_would_fill_the_memory_or_is_none_fails_and_the_next_is_analysed(
+    client: httpx.Client, record: Path, name: str, content: bytes
+) -> None:
+    where = [client.post(API, files=each).headers["location"] for each in ([("file", (name, content))], pair(record))]
+    failed, done = (ended(client, each) for each in where)
+    assert failed["status"] == "failed"
+    assert name in failed["reason"]
+    assert done["status"] == "done"
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd.csv", "/etc/cron.d/x.csv", "..\\..\\x.csv", "a\x00b.csv", ".csv"])

@@ -16,6 +16,7 @@ export function followEvents(on) {
     source?.close();
     opened = performance.now();
     source = new EventSource("/ward/events");
+    source.onerror = () => { if (source.readyState === EventSource.CLOSED) logInAgain(); };
     for (const name of ["bed", "ward", "all"]) {
       source.addEventListener(name, (event) => {
         heard = performance.now();
@@ -99,6 +100,13 @@ function split(buffer, frame, live) {
     });
     at += size;
   }
+}
+
+/** Where the session is over, the page is asked for again, which leads to the log-in. */
+async function logInAgain() {
+  try {
+    if ((await fetch("/session")).status === 401) location.reload();
+  } catch { /* the server is not there */ }
 }
 
 /** Ask something of the server; throws with its reason. */
