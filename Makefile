@@ -34,6 +34,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.pipeline
 	$(BIN)/python -m benchmarks.serial
 	$(BIN)/python -m benchmarks.live
+	$(BIN)/python -m benchmarks.report
 
 # What is read of rendered paper, ours and another's, and of real pages; an hour. Or: python -m benchmarks.paper --quick
 paper: $(VENV)/.bench
@@ -88,6 +89,7 @@ train: $(VENV)/.test
 
 schemas: $(VENV)/.demo
 	$(BIN)/python -m edge.contract.schemas docs/schemas
+	$(BIN)/python -m edge.findings.schema docs/schemas
 
 # What is installed, on every Python and processor that is supported; needs uv.
 constraints:

@@ -50,7 +50,8 @@ def report(
 ) -> None:
     """Write what was found in a recording as a report: in words, over time, and on ECG paper.
 
-    The suffix says the form: .html (one file by itself), .json (all findings, for machines).
+    The suffix says the form: .html (one file by itself), .pdf (in true millimetres), .svg and .png (one picture),
+    .json (all findings, for machines).
     """
     outputs = output or [Path("{name}.html")]
     if len(inputs) > 1 and not all("{name}" in path.name for path in outputs):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -58,6 +58,11 @@ def figures(found: Findings) -> list[Figure]:
         _figure(found, number, strip, by_number.get(-1 if strip.episode is None else strip.episode))
         for number, strip in enumerate([*shown, *rest], start=1)
     ]
+
+
+def numbers(shown: Sequence[Figure]) -> dict[int, int]:
+    """Return the number of the strip that shows each episode, by the episode's number."""
+    return {figure.strip.episode: figure.number for figure in shown if figure.strip.episode is not None}
 
 
 def _figure(found: Findings, number: int, strip: StripFinding, episode: EpisodeFinding | None) -> Figure:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 Anchor = Literal["start", "middle", "end"]
 
-INK = "#111111"
+INK, PAPER = "#111111", "#ffffff"
 GREY = "#6b6b6b"
 PALE = "#d9d9d9"
 ACCENT = "#1f5f8b"

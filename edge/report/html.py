@@ -52,7 +52,7 @@ _SIGNS = {"high": "!!!", "medium": "!!", "low": "!"}
 def page(found: Findings) -> str:
     """Return the report as an HTML document."""
     shown = content.figures(found)
-    by_episode = {figure.strip.episode: figure.number for figure in shown if figure.strip.episode is not None}
+    by_episode = content.numbers(shown)
     title = f"ECG report, {found.subject.name}"
     first = [
         f"<h1>{escape(title)}</h1>",

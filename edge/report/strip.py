@@ -103,7 +103,7 @@ def draw(strip: Strip, row_s: float = ROW_S) -> Drawing:
         stop_s = min(start_s + row_s, strip.start_s + length_s)
         top = i * (block + 2)
         row = _Row(strip=strip, start_s=start_s, stop_s=stop_s, top=top, bottom=top + block, width=width)
-        marks += [*_paper(row), *_spans(row), *_traces(row, heights, zeros), *_beats(row)]
+        marks += [*_tints(row), *_paper(row), *_traces(row, heights, zeros), *_titles(row), *_beats(row)]
     height = rows * (block + 2) - 2 + _FOOT
     scale = f"25 mm/s · 10 mm/mV · {strip.band_hz[0]:g}–{strip.band_hz[1]:g} Hz"
     marks.append(d.Text(x=width - 1, y=height - 1, text=scale, size=2.6, colour=d.GREY, anchor="end"))
@@ -148,20 +148,31 @@ def _traces(row: _Row, heights: list[float], zeros: list[float]) -> list[Mark]:
     return marks
 
 
-def _spans(row: _Row) -> list[Mark]:
+def _tints(row: _Row) -> list[Mark]:
+    """Return a band from onset to end of each episode, below the grid, the most urgent on top."""
     marks: list[Mark] = []
-    top, height = row.top + 4.5, row.bottom - row.top - 4.5
-    free = -math.inf
+    for _, priority, a, b in reversed(row.strip.spans):
+        if row.has(a, b):
+            left, right = row.x(a), max(row.x(b), row.x(a) + 1)
+            colour = d.PRIORITY.get(priority, d.ACCENT)
+            top, height = row.top + 4.5, row.bottom - row.top - 4.5
+            marks.append(d.Box(x=left, y=top, w=right - left, h=height, fill=d.PAPER))
+            marks.append(d.Box(x=left, y=top, w=right - left, h=height, fill=colour, opacity=0.10))
+            marks.append(d.Box(x=left, y=top, w=right - left, h=0.6, fill=colour))
+    return marks
+
+
+def _titles(row: _Row) -> list[Mark]:
+    """Return the episodes' names, the most urgent first; one for which there is no room is left out."""
+    marks: list[Mark] = []
+    taken: list[tuple[float, float]] = []
     for name, priority, a, b in row.strip.spans:
-        if not row.has(a, b):
-            continue
-        left, right = row.x(a), max(row.x(b), row.x(a) + 1)
-        colour = d.PRIORITY.get(priority, d.ACCENT)
-        marks.append(d.Box(x=left, y=top, w=right - left, h=height, fill=colour, opacity=0.10))
-        marks.append(d.Box(x=left, y=top, w=right - left, h=0.6, fill=colour))
-        if left > free:
+        left = row.x(a)
+        right = left + 1.62 * len(name) + 2
+        if row.has(a, b) and all(right <= start or left >= stop for start, stop in taken):
+            taken.append((left, right))
+            colour = d.PRIORITY.get(priority, d.ACCENT)
             marks.append(d.Text(x=left, y=row.top + 3.4, text=name, size=2.8, colour=colour, bold=True))
-            free = left + 1.6 * len(name) + 3
     return marks
 
 

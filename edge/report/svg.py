@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from html import escape as _escape
 
 import numpy as np
@@ -54,11 +53,13 @@ def _mark(mark: Mark) -> str:
     match mark:
         case Line():
             return (
-                f'<path d="{_path(mark.points)}" fill="none" stroke="{mark.colour}" stroke-width="{_n(mark.width)}" '
-                'stroke-linejoin="round" stroke-linecap="round"/>'
+                f'<path d="{_path(mark.points)}" transform="scale(.01)" fill="none" stroke="{mark.colour}" '
+                f'stroke-width="{_n(100 * mark.width)}" stroke-linejoin="round" stroke-linecap="round"/>'
             )
         case Area():
-            return f'<path d="{_path(mark.points)}Z" fill="{mark.fill}"{_opacity(mark.opacity)}/>'
+            return (
+                f'<path d="{_path(mark.points)}Z" transform="scale(.01)" fill="{mark.fill}"{_opacity(mark.opacity)}/>'
+            )
         case Box():
             fill = "url(#hatch)" if mark.hatched else mark.fill
             return f'<rect {_place(mark.x, mark.y, mark.w, mark.h)} fill="{fill}"{_opacity(mark.opacity)}/>'
@@ -85,24 +86,11 @@ def _opacity(opacity: float) -> str:
 
 
 def _path(points: NDArray[np.float64]) -> str:
-    """Return the path through points, to 0.01 mm, as steps from one to the next, which are short to write."""
+    """Return the path through points in hundredths of a mm, as steps from one to the next, which are short to write."""
     at = np.rint(points * 100).astype(np.int64)
     steps = np.diff(at, axis=0).ravel().tolist()
-    return f"M{_hundredths(at[0].tolist())}" + (f"l{_hundredths(steps)}" if steps else "")
-
-
-def _hundredths(values: Iterable[int]) -> str:
-    out: list[str] = []
-    for value in values:
-        text = _short(value)
-        out.append(text if text[0] == "-" or not out else f" {text}")
-    return "".join(out)
-
-
-def _short(value: int) -> str:
-    whole, part = divmod(abs(value), 100)
-    text = (f"{whole}" if whole or not part else "") + (f".{part:02}".rstrip("0") if part else "")
-    return f"-{text}" if value < 0 else text
+    start = f"M{at[0, 0]} {at[0, 1]}"
+    return f"{start}l{' '.join(map(str, steps)).replace(' -', '-')}" if steps else start
 
 
 def _n(value: float) -> str:

@@ -43,12 +43,46 @@ def _json(found: Findings) -> bytes:
     return found.to_json()
 
 
-_MAKERS: dict[str, Maker] = {".html": _html, ".htm": _html, ".json": _json}
-_OURS: dict[str, tuple[bytes, ...]] = {
-    ".html": (b"ECG report, ",),
-    ".htm": (b"ECG report, ",),
-    ".json": (b'"schema_version":',),
+def _pdf(found: Findings) -> bytes:
+    from edge.report.pdf import report  # noqa: PLC0415
+
+    return report(found)
+
+
+def _svg(found: Findings) -> bytes:
+    from edge.report.sheet import draw  # noqa: PLC0415
+    from edge.report.svg import svg  # noqa: PLC0415
+
+    return svg(draw(found), alone=True).encode()
+
+
+def _png(found: Findings) -> bytes:
+    from edge.report.png import png  # noqa: PLC0415
+    from edge.report.sheet import draw  # noqa: PLC0415
+
+    return png(draw(found))
+
+
+_MAKERS: dict[str, Maker] = {
+    ".html": _html,
+    ".pdf": _pdf,
+    ".svg": _svg,
+    ".png": _png,
+    ".json": _json,
 }
+# How to know a file that this program made, where there is one of the same name already.
+_OURS: dict[str, bytes] = {
+    ".html": b"<title>ECG ",
+    ".pdf": b"ReportLab",
+    ".svg": b"<title>ECG ",
+    ".png": b"ecg-edge",
+    ".json": b'"schema_version":',
+}
+
+
+def is_ours(path: Path, head: bytes) -> bool:
+    """Whether a file of this name that begins so was made by this program."""
+    return _OURS[path.suffix.lower()] in head
 
 
 def write_report(found: Findings, path: Path) -> Path:
@@ -73,7 +107,7 @@ def write_report(found: Findings, path: Path) -> Path:
     """
     check_form(path)
     maker = _MAKERS[path.suffix.lower()]
-    write_whole(path, maker(found), lambda head: any(mark in head for mark in _OURS[path.suffix.lower()]))
+    write_whole(path, maker(found), lambda head: is_ours(path, head))
     return path
 
 
