@@ -9,19 +9,22 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from edge import __version__
-from edge.web import login
+from edge.web import login, metrics
 from edge.web.access import Access, secret_of
 from edge.web.analyses import routes as analysis_routes
 from edge.web.analyses.files import Folders
 from edge.web.analyses.runner import Runner
 from edge.web.analyses.store import Store
 from edge.web.bodies import BodyLimit
+from edge.web.database import connect
 from edge.web.guard import Guard
 from edge.web.headers import SameOrigin
 from edge.web.pages import FOLDER
 from edge.web.settings import Settings
+from edge.web.ward import bed_routes
 from edge.web.ward import routes as ward_routes
 from edge.web.ward.hub import Hub
+from edge.web.ward.reviews import Reviews
 
 _SOME = 100_000  # what a form needs beside its files
 
@@ -36,7 +39,8 @@ def create_app(settings: Settings) -> FastAPI:
     """
     folders = Folders(settings.data / "analyses")
     folders.make()
-    store = Store(settings.database_url, most_queued=settings.most_queued)
+    engine = connect(settings.database_url)
+    store = Store(engine, most_queued=settings.most_queued)
     hub = Hub(settings.broker)
 
     @asynccontextmanager
@@ -48,7 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
         yield
         await runner.stop()
         await hub.stop()
-        store.close()
+        engine.dispose()
 
     app = FastAPI(
         title="ecg-edge",
@@ -61,8 +65,12 @@ def create_app(settings: Settings) -> FastAPI:
     access = Access(settings.password, secret_of(settings.data)) if settings.password else None
     app.state.hub = hub
     app.state.access = access
+    app.state.metrics = metrics.registry(hub, store)
     app.include_router(login.router)
+    app.include_router(metrics.router)
+    app.state.reviews = Reviews(engine)
     app.include_router(ward_routes.router)
+    app.include_router(bed_routes.router)
     app.include_router(analysis_routes.router)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
     app.add_middleware(BodyLimit, uploads=analysis_routes.API, max_bytes=settings.max_upload_mb * 1_000_000 + _SOME)

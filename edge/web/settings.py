@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 
 from edge.sinks.mqtt.broker import Broker
-from edge.web.analyses.store import sqlite_url
 from edge.web.analyses.worker import Bounds
+from edge.web.database import sqlite_url
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,9 @@ import pytest
 from postgres import postgres
 
 from edge.errors import EcgEdgeError
-from edge.web.analyses.store import Asked, FullError, Store, new_id, sqlite_url
+from edge.web.analyses.store import Asked, FullError, Store, new_id
+from edge.web.database import connect, sqlite_url
+from edge.web.ward.reviews import Reviews
 
 ASKED = Asked(file="record.hea", fs_hz=250.0, leads=("II", "V1"), questionnaire={"pain_now": True, "text": "µ ☃"})
 
@@ -28,12 +30,13 @@ def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture
 def store(url: str) -> Iterator[Store]:
-    store = Store(url, most_queued=5)
+    engine = connect(url)
+    store = Store(engine, most_queued=5)
     for analysis in store.newest(1000):
         store.finish(analysis.id)
         store.delete(analysis.id)
     yield store
-    store.close()
+    engine.dispose()
 
 
 def add(store: Store, name: str = "a.csv") -> str:
@@ -42,11 +45,11 @@ def add(store: Store, name: str = "a.csv") -> str:
 
 def test_what_was_put_in_comes_out_after_a_restart(store: Store, url: str) -> None:
     analysis_id = add(store, "<b>Ω</b>.csv")
-    again = Store(url)
-    found = again.get(analysis_id)
+    engine = connect(url)
+    found = Store(engine).get(analysis_id)
     assert found is not None
     assert (found.name, found.status, found.asked) == ("<b>Ω</b>.csv", "queued", ASKED)
-    again.close()
+    engine.dispose()
 
 
 def test_the_oldest_comes_first_and_each_once_however_many_take(store: Store) -> None:
@@ -119,6 +122,19 @@ def test_only_the_newest_that_are_over_are_kept_and_what_runs_is_not_deleted(sto
 )
 def test_a_database_that_cannot_be_used_is_one_line_without_its_password(url: str) -> None:
     with pytest.raises(EcgEdgeError) as caught:
-        Store(url)
+        connect(url)
     assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_what_was_said_of_an_alert_is_kept_and_the_last_word_holds(url: str) -> None:
+    engine = connect(url)
+    reviews = Reviews(engine)
+    reviews.note("bed-1", "a1", "false", "ward page")
+    reviews.note("bed-1", "a1", "confirmed", "Dr Ω")
+    reviews.note("bed-2", "a1", "seen", "desk")
+    engine.dispose()
+    again = connect(url)
+    found = Reviews(again).of("bed-1", ["a1", "a2"])
+    assert {key: (review.verdict, review.by) for key, review in found.items()} == {"a1": ("confirmed", "Dr Ω")}
+    again.dispose()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
+import pytest
 from broker import Mosquitto, free_port
 from ward_devices import Devices
 
@@ -12,6 +14,7 @@ from edge.contract.commands import Acknowledge
 Ward = tuple[object, Devices]
 
 
+AXE = Path(__file__).with_name("vendor") / "axe.min.js"
 DRAWN = """(() => {
     const c = document.querySelector("canvas");
     return c.getContext("2d").getImageData(0, 0, c.width, c.height).data.some((value) => value > 0);
@@ -185,3 +188,58 @@ def test_sound_is_never_told_to_be_on_when_it_is_not_and_off_and_paused_differ(w
         page.get_by_role("button", name=button).click()
         state.get_by_text(text).wait_for()
         assert page.locator(".sound [aria-pressed=true]").inner_text() == button
+
+
+def test_a_page_a_bed_shows_its_hour_its_alerts_their_strips_and_keeps_what_is_said_of_them(ward, open_page) -> None:
+    server, devices = ward
+    over = devices.raise_alert("bed-2", "pause", "medium")
+    page = open_page(f"{server.url}/")
+    tile(page, "bed-2").locator(".alert").wait_for()
+    devices.end_alert(over)
+    devices.raise_alert("bed-2")
+    tile(page, "bed-2").get_by_text("!!! Ventricular tachycardia").wait_for()
+    page.get_by_role("link", name="bed-2", exact=True).click()
+    page.locator("#trend canvas").wait_for()
+    page.locator("#trend-text").get_by_text("/min").wait_for()
+    until(page, DRAWN)
+    latest = page.locator(".episode").filter(has_text="Ventricular tachycardia").first
+    latest.get_by_text("Strip").click()
+    until(page, "[...document.querySelectorAll('details[open] img')].some(i => i.complete && i.naturalWidth > 300)")
+    latest.get_by_role("button", name="Not so").click()
+    latest.get_by_text("not so, ward page").wait_for()
+    page.reload()
+    latest.get_by_text("not so, ward page").wait_for()
+    page.locator(".episode").filter(has_text="Pause").get_by_text(" to ").first.wait_for()
+    with page.expect_response("**/strip.svg") as answer:
+        page.get_by_role("link", name="Last 10 s on paper").click()
+    assert answer.value.status == 200
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_axe_finds_nothing_in_any_page(ward, open_page, theme: str) -> None:
+    server, devices = ward
+    devices.raise_alert("bed-1")
+    devices.raise_alert("bed-2", "pause", "medium")
+    page = open_page(f"{server.url}/")
+    page.evaluate(f"localStorage.setItem('theme', '{theme}')")
+    for path in ("/", "/beds/bed-1", "/analyses", "/login"):
+        page.goto(f"{server.url}{path}")
+        page.wait_for_timeout(700)
+        page.evaluate(f"{AXE.read_text(encoding='utf-8')}; 0")
+        found = page.evaluate("axe.run()")["violations"]
+        assert not [(each["id"], [node["html"] for node in each["nodes"]]) for each in found], path
+
+
+def test_with_less_motion_a_thick_frame_stands_for_flashing(ward, open_page) -> None:
+    server, devices = ward
+    devices.raise_alert("bed-1")
+    flashing, still = open_page(f"{server.url}/"), open_page(f"{server.url}/", reduced_motion="reduce")
+    seen = []
+    for page in (flashing, still):
+        tile(page, "bed-1").locator(".alert").wait_for()
+        seen.append(
+            tile(page, "bed-1").evaluate(
+                "t => { const s = getComputedStyle(t, '::after'); return [s.animationName, s.borderTopWidth]; }"
+            )
+        )
+    assert seen == [["frame", "5px"], ["none", "9px"]]

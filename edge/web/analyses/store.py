@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
 
 import msgspec
 import sqlalchemy as sql
-from sqlalchemy import event
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
-from edge.errors import EcgEdgeError, one_line
+from edge.errors import EcgEdgeError
 
 Status = Literal["queued", "running", "done", "failed"]
 
@@ -34,10 +31,6 @@ _table = sql.Table(
     sql.Column("finished_ms", sql.BigInteger),
     sql.Column("asked", sql.Text, nullable=False),
 )
-
-
-class StoreError(EcgEdgeError):
-    """The database cannot be used."""
 
 
 class FullError(EcgEdgeError):
@@ -106,33 +99,17 @@ class Store:
 
     Parameters
     ----------
-    url : str
-        `sqlite:///FILE` or `postgresql://…`.
+    engine : Engine
+        Its database.
     most_queued : int
         How many may wait at once.
-
-    Raises
-    ------
-    StoreError
-        If the database cannot be used.
     """
 
-    def __init__(self, url: str, *, most_queued: int = 256) -> None:
+    def __init__(self, engine: sql.Engine, *, most_queued: int = 256) -> None:
+        self._engine = engine
         self._most_queued = most_queued
         self._adding = threading.Lock()
-        try:
-            address = sql.make_url(url)
-            if address.drivername in ("postgresql", "postgres"):
-                address = address.set(drivername="postgresql+psycopg")
-            self.where = address.render_as_string(hide_password=True)
-            self._engine = sql.create_engine(address, pool_pre_ping=True)
-            if address.get_backend_name() == "sqlite":
-                event.listen(self._engine, "connect", _prepare_sqlite)
-            _metadata.create_all(self._engine)
-        except (ArgumentError, ImportError, NoSuchModuleError) as error:
-            raise StoreError("--database", "takes sqlite:///FILE or postgresql://USER@HOST/NAME") from error
-        except SQLAlchemyError as error:
-            raise StoreError(f"database {self.where}", _reason(error)) from error
+        _metadata.create_all(engine)
 
     def add(self, analysis_id: str, name: str, asked: Asked) -> Analysis:
         """Put an analysis into the queue.
@@ -234,10 +211,6 @@ class Store:
         with self._engine.connect() as connection:
             return list(connection.scalars(query))
 
-    def close(self) -> None:
-        """Close all connections."""
-        self._engine.dispose()
-
     def _set(self, connection: sql.Connection, analysis_id: str, **values: Any) -> None:
         connection.execute(_table.update().where(_table.c.id == analysis_id).values(values))
 
@@ -251,11 +224,6 @@ def new_id() -> str:
     return uuid4().hex
 
 
-def sqlite_url(folder: Path) -> str:
-    """Return the address of the database that lies in a folder."""
-    return f"sqlite:///{folder / 'web.sqlite'}"
-
-
 def _analysis(row: Any) -> Analysis:
     values = dict(row._mapping)
     return Analysis(**(values | {"asked": msgspec.json.decode(values["asked"], type=Asked)}))
@@ -263,13 +231,3 @@ def _analysis(row: Any) -> Analysis:
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA busy_timeout=10000")
-    connection.execute("PRAGMA synchronous=NORMAL")
-
-
-def _reason(error: SQLAlchemyError) -> str:
-    return one_line(str(getattr(error, "orig", None) or error))[:200]

@@ -31,7 +31,7 @@ export class Tile {
     this.nameTraces();
     for (const id of this.asked.keys()) if (!view.alerts.some((a) => a.id === id && a.seen_ms === null)) this.asked.delete(id);
     this.drawAlerts();
-    this.age_();
+    this.look();
   }
 
   nameTraces() {
@@ -48,8 +48,12 @@ export class Tile {
     if (frame.live) this.heard = performance.now();
   }
 
+  paint(dt) {
+    if (this.visible && this.view && this.age < SILENT_MS) this.sweep.draw(dt);
+  }
+
   /** Look at the clock: what is old must look old. */
-  age_() {
+  look() {
     const { view } = this;
     const age = this.age;
     const silent = age > SILENT_MS;

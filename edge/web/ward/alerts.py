@@ -61,8 +61,6 @@ class WardAlert(msgspec.Struct, frozen=True, kw_only=True):
         Of signal or device, not of the patient.
     strip : bool
         Whether there is a strip of it.
-    reviewed : str or None
-        What somebody noted when looking at it.
     """
 
     id: str
@@ -77,7 +75,6 @@ class WardAlert(msgspec.Struct, frozen=True, kw_only=True):
     own: bool = False
     technical: bool = False
     strip: bool = False
-    reviewed: str | None = None
 
 
 class Alerts:
@@ -118,7 +115,7 @@ class Alerts:
         known = self._in_force.get(key)
         told = _told(alert, strip=key in self._strips)
         if known is not None:
-            told = msgspec.structs.replace(told, seen_ms=known.seen_ms, seen_by=known.seen_by, reviewed=known.reviewed)
+            told = msgspec.structs.replace(told, seen_ms=known.seen_ms, seen_by=known.seen_by)
         if alert.phase == "end":
             self._end(told, None if alert.end is None else in_ms(alert.end.time))
         elif known is not None or len(self._in_force) < _MOST_IN_FORCE:
@@ -150,14 +147,6 @@ class Alerts:
             return False
         self._in_force[alert_id] = msgspec.structs.replace(alert, seen_ms=now.wall_ms, seen_by=by)
         return True
-
-    def review(self, alert_id: str, note: str | None) -> bool:
-        """Note what somebody thinks of an alert; return whether it is known here."""
-        for alerts in (self._in_force, self._ended):
-            if alert_id in alerts:
-                alerts[alert_id] = msgspec.structs.replace(alerts[alert_id], reviewed=note)
-                return True
-        return False
 
     def _end(self, alert: WardAlert, until_ms: int | None) -> None:
         self._in_force.pop(alert.id, None)

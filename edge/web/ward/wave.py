@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.contract.payloads import Waveform
 
@@ -76,6 +77,21 @@ class Trace:
         while self._frames[0][0] < self._end - KEPT_S * self.fs_hz:
             self._frames.popleft()
         return frame
+
+    def last(self) -> tuple[bytes, int] | None:
+        """Return the last seconds without a gap in them, one lead after the other, and the number of its last sample.
+
+        None if there are none.
+        """
+        blocks: list[NDArray[np.int16]] = []
+        begun = self._end
+        for end, frame in reversed(self._frames):
+            if end != begun:
+                break
+            block = np.frombuffer(frame, "<i2", offset=_HEAD.size).reshape(len(self.leads), -1)
+            blocks.append(block)
+            begun = end - block.shape[1]
+        return (np.concatenate(blocks[::-1], axis=1).tobytes(), int(self._end)) if blocks else None
 
     def frames(self) -> list[bytes]:
         """Return the frames of the last seconds, for who joins late."""
