@@ -19,6 +19,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
+def printable_text(text: str) -> str:
+    """Return lines that do nothing to a terminal but follow each other."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def how_to_install(extra: str = "") -> str:
     """Return the command that installs this program, with an extra: it is on no package index."""
     what = f".[{extra}]" if extra else "."

@@ -22,7 +22,8 @@ from edge.service.wiring import Options
 from edge.sinks.wfdb_annotations import WfdbAnnotations
 from edge.sources.serial.sensor import SerialSensor
 from edge.sources.serial.settings import Sensor
-from edge.sources.wfdb_record import find_record, open_record
+from edge.sources.wfdb_lookup import find_record
+from edge.sources.wfdb_record import open_record
 from firmware_bridge.boards import NativeBoard
 from firmware_bridge.emulator import Pty
 
@@ -112,3 +113,16 @@ def test_names_of_records_do_nothing_to_a_terminal(ecg_edge: Run, toy_record: Pa
     done = ecg_edge("replay", tmp_path / name, tmp_path / f"no{name}")
     assert "a?[31mb" in done.stdout
     assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_names_of_recordings_and_of_what_is_played_do_nothing_to_a_terminal(ecg_edge: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "bed\x1b[31m\n3"
+    folder.mkdir()
+    segment = folder / "20260101T000000Z_000001"
+    header = "{} 1 360 3600 00:00:00 01/01/2026\n20260101T000000Z_000001.dat 16 200/mV 16 0 0 0 0 I\x1b[2JI\n"
+    (folder / f"{segment.name}.hea").write_text(header.format(segment.name))
+    (folder / f"{segment.name}.dat").write_bytes(bytes(7200))
+    for arguments in (("recordings", tmp_path), ("emulate", segment, "--speed", "1000"), ("replay", segment)):
+        done = ecg_edge(*arguments)
+        assert "\x1b" not in done.stdout + done.stderr
+        assert segment.name in done.stdout + done.stderr

@@ -11,7 +11,7 @@ import typer
 
 from edge.cli.encoding import make_printable
 from edge.cli.options import Version
-from edge.errors import EcgEdgeError, one_line
+from edge.errors import EcgEdgeError, one_line, printable_text
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -49,6 +49,11 @@ Epochs = Annotated[int, typer.Option(min=1, help="Epochs of a training.")]
 _DATA, _WORK, _MODELS = Path("data"), Path("build/training"), Path("models")
 
 
+def _say(text: str, *, err: bool = False) -> None:
+    """Print lines; the names in them come from files."""
+    typer.echo(printable_text(text), err=err)
+
+
 @app.command()
 def fetch(
     databases: Annotated[list[Database], typer.Argument(help="Which; all by default.")] = list(Database),  # noqa: B006
@@ -58,7 +63,7 @@ def fetch(
     from training import datasets  # noqa: PLC0415
 
     for database in databases:
-        typer.echo(f"{database.value} into {datasets.fetch(database.value, data)}")
+        _say(f"{database.value} into {datasets.fetch(database.value, data)}")
 
 
 @app.command()
@@ -66,8 +71,8 @@ def prepare(data: Data = _DATA, work: Work = _WORK) -> None:
     """Cut all records into labelled beats. Example: ecg-train prepare --data data."""
     from training import sets as gathering  # noqa: PLC0415
 
-    sets = gathering.gather(data, work / "beats", typer.echo)
-    typer.echo(f"{len(sets.train):,} beats to learn from, {len(sets.validation):,} to choose by, in {work / 'beats'}")
+    sets = gathering.gather(data, work / "beats", _say)
+    _say(f"{len(sets.train):,} beats to learn from, {len(sets.validation):,} to choose by, in {work / 'beats'}")
 
 
 @app.command()
@@ -77,11 +82,11 @@ def fit(kind: Kind, data: Data = _DATA, work: Work = _WORK, seed: Seed = [1], ep
     from training import sets as gathering  # noqa: PLC0415
     from training import train  # noqa: PLC0415
 
-    sets = gathering.gather(data, work / "beats", typer.echo)
+    sets = gathering.gather(data, work / "beats", _say)
     checkpoints = train.Checkpoints(work, kind.value)
     recipe = train.Recipe(epochs=epochs)
-    best = releasing.fit_seeds(kind.value, sets, checkpoints, seeds=seed, recipe=recipe, progress=typer.echo)
-    typer.echo(f"best weights: seed {best.seed}, F1 of S and V {100 * best.score:.1f} %, in {work}")
+    best = releasing.fit_seeds(kind.value, sets, checkpoints, seeds=seed, recipe=recipe, progress=_say)
+    _say(f"best weights: seed {best.seed}, F1 of S and V {100 * best.score:.1f} %, in {work}")
 
 
 @app.command()
@@ -99,9 +104,9 @@ def quantize(
 
     refuse(out, is_ours=quantizing.is_model)
     trained = train.Checkpoints(work, kind.value).load(kind.value)
-    content = quantizing.quantize(trained, gathering.gather(data, work / "beats", typer.echo).train)
+    content = quantizing.quantize(trained, gathering.gather(data, work / "beats", _say).train)
     put(out, content, is_ours=quantizing.is_model)
-    typer.echo(f"{out}: {len(content):,} bytes")
+    _say(f"{out}: {len(content):,} bytes")
 
 
 @app.command()
@@ -133,15 +138,15 @@ def evaluate(  # noqa: PLR0917 - options, not positional to the user
     from training import evaluate as evaluating  # noqa: PLC0415
 
     if data is None:
-        with disclosure.replayed(annotations, records, model.value, typer.echo if not as_json else None) as made:
+        with disclosure.replayed(annotations, records, model.value, _say if not as_json else None) as made:
             found = disclosure.disclose(made.annotations, annotations, records, made.alerts)
     elif full:
         found = disclosure.disclose(annotations, data, records, alerts, extension)
     else:
         report = evaluating.evaluate(annotations, data, records, extension, without)
-        typer.echo(report.to_json() if as_json else evaluating.render(report, per_record))
+        typer.echo(report.to_json()) if as_json else _say(evaluating.render(report, per_record))
         return
-    typer.echo(found.to_json() if as_json else found.to_markdown())
+    typer.echo(found.to_json()) if as_json else _say(found.to_markdown())
 
 
 @app.command()
@@ -158,9 +163,7 @@ def noise(
     """
     from training import noise as noises  # noqa: PLC0415
 
-    typer.echo(
-        noises.table(records, added, snr, model.value, progress=lambda line: typer.echo(line, err=True), keep=out)
-    )
+    _say(noises.table(records, added, snr, model.value, progress=lambda line: _say(line, err=True), keep=out))
 
 
 @app.command()
@@ -181,7 +184,7 @@ def release(  # noqa: PLR0917 - as above
     from training import sets as gathering  # noqa: PLC0415
     from training import train  # noqa: PLC0415
 
-    sets = gathering.gather(data, work / "beats", typer.echo, learn_from)
+    sets = gathering.gather(data, work / "beats", _say, learn_from)
     releasing.release(
         [kind.value for kind in kinds],
         sets,
@@ -190,7 +193,7 @@ def release(  # noqa: PLR0917 - as above
         seeds=seed,
         recipe=train.Recipe(epochs=epochs),
         because=because,
-        progress=typer.echo,
+        progress=_say,
     )
 
 
@@ -205,8 +208,8 @@ def calibrate(
     from training import sets as gathering  # noqa: PLC0415
     from training import shipped  # noqa: PLC0415
 
-    sets = gathering.gather(data, work / "beats", typer.echo)
-    shipped.recalibrate([kind.value for kind in kinds], sets, models, progress=typer.echo)
+    sets = gathering.gather(data, work / "beats", _say)
+    shipped.recalibrate([kind.value for kind in kinds], sets, models, progress=_say)
 
 
 class Rhythm(StrEnum):
@@ -229,11 +232,11 @@ def rhythm(
     make = {Rhythm.af: atrial.make, Rhythm.vf: ventricular.make}
     models.mkdir(parents=True, exist_ok=True)
     for kind in kinds:
-        card = make[kind](data, typer.echo)
+        card = make[kind](data, _say)
         write_trees(card, models / f"{kind.value}.json")
         for database, figures in card.metrics.items():
-            typer.echo(f"{database}: " + ", ".join(f"{name} {value:g}" for name, value in figures.items()))
-        typer.echo(f"{models / kind.value}.json: {len(card.trees)} trees")
+            _say(f"{database}: " + ", ".join(f"{name} {value:g}" for name, value in figures.items()))
+        _say(f"{models / kind.value}.json: {len(card.trees)} trees")
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge.cli.options import Alerts, Annotations, ConfigFile, Data, Json, Model, Mqtt, at_home
-from edge.errors import ConfigError
+from edge.errors import ConfigError, printable_text
 
 if TYPE_CHECKING:
     from edge.config import Config
@@ -130,7 +130,7 @@ def devices(
     from edge.tools import devices as service  # noqa: PLC0415
 
     candidates = service.found(named or [], probe=probe, baud=baud)
-    typer.echo(msgspec.json.encode(candidates).decode() if json else service.lines(candidates))
+    typer.echo(msgspec.json.encode(candidates).decode() if json else printable_text(service.lines(candidates)))
 
 
 def emulate(

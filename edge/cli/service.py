@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from edge.cli.options import ConfigFile, Json, at_home
+from edge.errors import printable
 
 Root = Annotated[
     Path,
@@ -71,7 +72,7 @@ def status(*, json: Json = False) -> None:
         typer.echo(msgspec.json.encode(state).decode())
     else:
         typer.echo(f"{state.active} ({state.sub}) since {state.since or 'boot'}, restarted {state.restarts} times")
-        typer.echo(state.says or "says nothing")
+        typer.echo(printable(state.says) or "says nothing")
     raise typer.Exit(0 if state.active == "active" else service.EXIT_INACTIVE)
 
 

@@ -13,7 +13,7 @@ from edge.errors import SourceError, one_line
 from edge.fleet.errors import FleetError
 from edge.fleet.fetch import MASTER, file_system, is_url
 from edge.sources.wfdb_files import read_header
-from edge.sources.wfdb_record import find_record
+from edge.sources.wfdb_lookup import find_record
 from edge.wfdb_format.header import MAX_BYTES, parse_header
 
 HEADER = ".hea"

@@ -175,6 +175,7 @@ def _replay_one(replay: Replay, name: str, data: Path | None, report: Callable[[
     except Exception as error:  # whatever a file holds, the other records are replayed
         if os.environ.get("ECG_EDGE_DEBUG") == "1":
             raise
-        failure = SourceError(name, f"cannot be read, unexpected {type(error).__name__}: {error}")
+        why = error.strerror if isinstance(error, OSError) else None
+        failure = SourceError(name, f"cannot be read, {why or f'unexpected {type(error).__name__}: {error}'}")
         report(failure)
         return Summary(record=name, errors=(str(failure),))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from edge.errors import SourceError
 from edge.sources import Recording
+from edge.sources.file_kind import cannot_be_read
 from edge.sources.read_as import ReadAs
 from edge.sources.wfdb_record import open_record
 
@@ -20,7 +20,7 @@ def open_recording(name: str, data: Path | None = None, read_as: ReadAs | None =
     ----------
     name : str
         A path: a WFDB record, a table (CSV, TSV, TXT), EDF or BDF, NumPy or MATLAB, or a folder of records that follow
-        each other, such as the recorder's; or a MIT-BIH name as `edge.sources.wfdb_record.find_record` knows it.
+        each other, such as the recorder's; or a MIT-BIH name as `edge.sources.wfdb_lookup.find_record` knows it.
     data : Path, optional
         Folder to look in first.
     read_as : ReadAs, optional
@@ -32,18 +32,33 @@ def open_recording(name: str, data: Path | None = None, read_as: ReadAs | None =
         If it cannot be read, with what was understood and what is missing.
     """
     said = read_as or ReadAs()
-    path = Path(name) if "\0" not in name else Path()
-    for place in [path] if data is None or path.is_absolute() else [data / path, path]:
-        opened = _FORMS.get(place.suffix.lower())
-        if opened is not None and place.exists() and not place.with_suffix(".hea").is_file():
-            if not place.is_file():
-                raise SourceError(name, "is no regular file", "give a recording")
+    path = Path(name)
+    # No file is named by nothing; what is said of such names is said in one place.
+    places = [path] if data is None or path.is_absolute() else [data / path, path]
+    for place in places if name and "\0" not in name else []:
+        try:
+            opened = _opener(place)
+        except OSError as error:
+            raise cannot_be_read(name, error) from error
+        if opened is not None:
             return opened(place, said)
-        if place.is_dir() and not place.with_name(place.name + ".hea").is_file() and any(place.glob("*.hea")):
-            from edge.sources.folder import FolderRecording  # noqa: PLC0415
-
-            return FolderRecording(place, said.leads)
     return open_record(name, data, leads=said.leads)
+
+
+def _opener(place: Path) -> Open | None:
+    """Decide what a path is by; None if it is a WFDB record, or nothing that can be read."""
+    if place.is_dir():
+        whole = place.resolve()
+        has_header = bool(whole.name) and whole.with_name(whole.name + ".hea").is_file()
+        return _folder if not has_header and any(place.glob("*.hea")) else None
+    opened = _FORMS.get(place.suffix.lower())
+    return opened if opened is not None and place.is_file() and not place.with_suffix(".hea").is_file() else None
+
+
+def _folder(path: Path, read_as: ReadAs) -> Recording:
+    from edge.sources.folder import FolderRecording  # noqa: PLC0415
+
+    return FolderRecording(path if path.name not in ("", "..") else path.resolve(), read_as.leads)
 
 
 def _table(path: Path, read_as: ReadAs) -> Recording:

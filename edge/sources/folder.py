@@ -54,7 +54,7 @@ class FolderRecording:
             raise SourceError(folder.name, "is a folder without records that can be read", "give a record's path")
         if any(not stream.dated for stream in streams.values()):
             one = next(iter(streams))
-            fix = f"it holds {len(found)} records; one is {one}"
+            fix = f"it holds {len(found)} {'record' if len(found) == 1 else 'records'}; one is {one}"
             raise SourceError(folder.name, "is a folder of records that do not say when they began", fix)
         (fs_hz, names), _ = Counter((s.fs_hz, s.leads) for s in streams.values()).most_common(1)[0]
         fitting = {path: s for path, s in streams.items() if (s.fs_hz, s.leads) == (fs_hz, names)}

@@ -114,6 +114,11 @@ class Verdict(msgspec.Struct, frozen=True):
         return f"{_TITLES[self.kind]} ({self.why})"
 
 
+def titled(kind: Kind | None) -> str:
+    """Return a kind in words."""
+    return _TITLES[kind or "unknown"]
+
+
 def kind_by_name(name: str) -> Kind | None:
     """Return what a name says a signal is; None where it says nothing, or may mean several things (`V`, `t`, `ch1`)."""
     words = _words(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,12 @@ from edge.errors import SourceError
 from edge.wfdb_format.header import MAX_BYTES, Header, Signal, parse_header
 from edge.wfdb_format.signals import BITS, decode_samples, no_value
 
-MV_PER = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "nv": 1e-6, "v": 1e3}
+MV_PER = {
+    **dict.fromkeys(("mv", "millivolt", "millivolts"), 1.0),
+    **dict.fromkeys(("uv", "µv", "μv", "microvolt", "microvolts"), 1e-3),
+    **dict.fromkeys(("nv", "nanovolt", "nanovolts"), 1e-6),
+    **dict.fromkeys(("v", "volt", "volts"), 1e3),
+}
 """mV per unit, of units in lower case; a signal in any other is no lead."""
 
 ASSUMED_GAIN = 200.0
@@ -122,23 +128,18 @@ class _SignalFile:
     """One signal file: frames of interleaved ADC values."""
 
     def __init__(self, folder: Path, record: str, name: str, signals: Sequence[Signal]) -> None:
-        if Path(name).name != name:
-            raise SourceError(record, f"signal file {name!r} is not in the record's folder")
         self._fmt = signals[0].fmt
         self._per_frame = sum(signal.per_frame for signal in signals)
         self._offset = signals[0].offset
-        path = folder / name
-        try:
-            self._file = _open_regular(path)
-        except OSError as error:
-            reason = f"signal file {path} {'is missing' if isinstance(error, FileNotFoundError) else error.strerror}"
-            raise SourceError(record, reason, "fetch the whole record") from error
-        n_bytes = max(path.stat().st_size - self._offset, 0)
+        self._file = _open_signal_file(folder, record, name)
+        n_bytes = max(os.fstat(self._file.fileno()).st_size - self._offset, 0)
         self.n_frames = n_bytes * 8 // (BITS[self._fmt] * self._per_frame)
 
     def read(self, start: int, n: int) -> NDArray[np.int32]:
         """Return frames `start` to `start + n`, fewer where the file ends, shape (n, samples per frame)."""
         n = max(min(n, self.n_frames - start), 0)
+        if not n:
+            return np.zeros((0, self._per_frame), np.int32)
         first, last = start * self._per_frame, (start + n) * self._per_frame
         bits = BITS[self._fmt]
         # Two 12-bit samples share three bytes: begin with a whole pair.
@@ -150,6 +151,27 @@ class _SignalFile:
 
     def close(self) -> None:
         self._file.close()
+
+
+def check_signal_file(folder: Path, record: str, name: str) -> None:
+    """See to it that a signal file is there, in the record's folder, and a file.
+
+    Raises
+    ------
+    SourceError
+        If not.
+    """
+    _open_signal_file(folder, record, name).close()
+
+
+def _open_signal_file(folder: Path, record: str, name: str) -> BinaryIO:
+    if Path(name).name != name or "\0" in name:
+        raise SourceError(record, f"signal file {name[:60]!r} is not in the record's folder")
+    try:
+        return _open_regular(folder / name)
+    except OSError as error:
+        reason = f"{'is missing' if isinstance(error, FileNotFoundError) else error.strerror}"
+        raise SourceError(record, f"signal file {folder / name} {reason}", "fetch the whole record") from error
 
 
 def _open_regular(path: Path) -> BinaryIO:

@@ -17,7 +17,7 @@ import numpy as np
 
 from edge import __version__
 from edge.config import Config
-from edge.errors import EcgEdgeError, ModelError, how_to_install
+from edge.errors import EcgEdgeError, ModelError, how_to_install, printable
 from edge.inference.beat_model import BeatModel, model_names
 from edge.inference.runtime import numpy_clash, runtime_name
 from edge.service.terminal import width
@@ -64,7 +64,7 @@ def run(settings: Config, data: Path | None, *, as_json: bool = False) -> int:
     for check in _checks(settings, data):
         checks.append(check)
         if not as_json:
-            print("\n".join(_lines(check)), flush=True)
+            print("\n".join(map(printable, _lines(check))), flush=True)
     if as_json:
         print(msgspec.json.encode({"ok": all(check.ok for check in checks), "checks": checks}).decode())
     return 0 if all(check.ok for check in checks) else 1

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from edge.errors import SourceError
+from edge.errors import SourceError, printable
 from edge.messages import Samples
 from edge.service.replay import EXIT_INTERRUPTED, stop_on_signal
 from edge.sources.wfdb_record import open_record
@@ -94,4 +94,4 @@ def _line(emulation: Emulation) -> Line:
 
 
 def _say(text: str) -> None:
-    print(f"ecg-edge: {text}", file=sys.stderr, flush=True)
+    print(f"ecg-edge: {printable(text)}", file=sys.stderr, flush=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from edge.config import Config
-from edge.errors import EcgEdgeError, SourceError
+from edge.errors import EcgEdgeError, SourceError, printable, printable_text
 from edge.service.wiring import state_directory
 from edge.sinks.console import clock
 from edge.sinks.recorder.files import HEADER, JOURNAL, SIGNALS, beside
@@ -39,7 +39,7 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     leads, fs_hz : tuple of str, float
         Leads, and their rate.
     beats, alarms : int or None
-        How many are annotated; None while it is written.
+        How many are annotated; None while it is written, or if its header does not say.
     mb : float
         Size of its files.
     finished : bool
@@ -64,9 +64,9 @@ def show(settings: Config, folder: Path | None, *, as_json: bool = False) -> int
     if as_json:
         print(msgspec.json.encode(found).decode())
     elif found:
-        print(table(found))
+        print(printable_text(table(found)))
     else:
-        print(f"nothing recorded in {', '.join(map(str, places))}")
+        print(printable(f"nothing recorded in {', '.join(map(str, places))}"))
     return 0
 
 
@@ -147,7 +147,8 @@ def table(found: Sequence[Recording]) -> str:
     """Return a row for each recording."""
     lines = [f"{'start (UTC)':<19} {'length':>9} {'beats':>6} {'alarms':>6} {'MB':>6}  record"]
     for one in found:
-        counts = f"{one.beats:>6} {one.alarms:>6}" if one.finished else f"{'unfinished':>13}"
+        beats, alarms = ("–" if n is None else n for n in (one.beats, one.alarms))
+        counts = f"{beats:>6} {alarms:>6}" if one.finished else f"{'unfinished':>13}"
         start = f"{one.start.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
         lines.append(f"{start} {clock(one.seconds):>9} {counts} {one.mb:>6.1f}  {one.record}")
     lines.append(f"{clock(sum(one.seconds for one in found))} in all, {sum(one.mb for one in found):.1f} MB")

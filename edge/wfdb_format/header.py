@@ -20,6 +20,8 @@ MAX_BYTES = 4 << 20
 MAX_SIGNALS = 1000
 MAX_SEGMENTS = 100_000
 _MAX_DIGITS = 15
+# Ten seconds at the highest rate that can be used; frames of databases have some milliseconds.
+_MAX_PER_FRAME = 10_000
 
 _RECORD = re.compile(r"(?P<name>[^\s/]+)(?:/(?P<segments>\d+))?\s+(?P<n_signals>\d+)(?:\s+(?P<rest>.*))?$")
 _RATE = re.compile(r"(?P<fs>[-+]?[\d.]+(?:[eE][-+]?\d+)?)(?:/\S*)?$")
@@ -193,12 +195,20 @@ def _integer(digits: str, what: str) -> int:
     return int(digits)
 
 
+def _number(text: str) -> float:
+    """Return a number; NaN where it is none, such as 1.2.3."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
 def _record_line(fields: Sequence[str]) -> tuple[float, int | None, datetime | None, tuple[str, ...]]:
     """Return rate, length, start and notes of what follows the number of signals."""
     if not fields:
         return DEFAULT_FS_HZ, None, None, (f"the header states no rate, {DEFAULT_FS_HZ:g} Hz assumed",)
     rate = _RATE.match(fields[0])
-    fs_hz = float(rate["fs"]) if rate else math.nan
+    fs_hz = _number(rate["fs"]) if rate else math.nan
     if not math.isfinite(fs_hz):
         raise ValueError(f"its rate {fields[0][:40]!r} is no number")
     rest = list(fields[1:])
@@ -249,13 +259,13 @@ def _signal(line: str) -> Signal:
     if storage is None:
         raise ValueError(f"no storage format in {line[:60]!r}")
     gain = _GAIN.match(fields[2]) if len(fields) > 2 else None
-    if len(fields) > 2 and (gain is None or not math.isfinite(float(gain["gain"]))):
+    if len(fields) > 2 and (gain is None or not math.isfinite(_number(gain["gain"]))):
         raise ValueError(f"gain {fields[2][:40]!r} is not a number of ADC units per physical unit")
     zero = _signed(fields, 4)
     return Signal(
         file=fields[0],
         fmt=_integer(storage["fmt"], "a format"),
-        per_frame=max(_integer(storage["per_frame"] or "1", "samples per frame"), 1),
+        per_frame=max(_bounded(storage["per_frame"] or "1", "samples per frame", _MAX_PER_FRAME), 1),
         skew=_integer(storage["skew"] or "0", "a skew"),
         offset=_integer(storage["offset"] or "0", "an offset"),
         gain=float(gain["gain"]) if gain else 0.0,

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from edge.errors import SourceError
 from edge.messages import Gap, Samples
-from edge.sources.wfdb_record import WfdbRecord, find_record, open_record
+from edge.sources.wfdb_lookup import find_record
+from edge.sources.wfdb_record import WfdbRecord, open_record
 
 
 def write(folder: Path, name: str = "r", fmt: str = "16", n: int = 1000, leads: int = 2) -> Path:
