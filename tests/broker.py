@@ -26,12 +26,20 @@ WAIT_S = 20.0
 class Mosquitto:
     """A mosquitto that can be stopped and started again on the same port."""
 
-    def __init__(self, folder: Path, settings: str = "allow_anonymous true", port: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: str = "allow_anonymous true",
+        port: int | None = None,
+        *,
+        persistence: bool = False,
+    ) -> None:
         self.port = port or free_port()
         self.url = f"mqtt://{HOST}:{self.port}"
         self._config = folder / "mosquitto.conf"
         self._config.write_text(
-            f"listener {self.port} {HOST}\npersistence false\nlog_dest none\nuser root\n{settings}\n"
+            f"listener {self.port} {HOST}\npersistence {str(persistence).lower()}\n"
+            f"persistence_location {folder}/\nlog_dest none\nuser root\n{settings}\n"
         )
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -48,6 +56,12 @@ class Mosquitto:
     def stop(self) -> None:
         if self._process is not None:
             self._process.terminate()
+            self._process.wait(WAIT_S)
+            self._process = None
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
             self._process.wait(WAIT_S)
             self._process = None
 

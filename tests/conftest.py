@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-pytest_plugins = ("broker", "command", "service_manager")
+pytest_plugins = ("broker", "command", "postgresql", "service_manager")
 
 REPO = Path(__file__).resolve().parent.parent
 TESTS = REPO / "tests"

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from edge.cli.options import ConfigFile, Data, Json, Model, at_home
+from edge.cli.options import ConfigFile, Data, Json, Model, Mqtt, at_home
 from edge.errors import EcgEdgeError, how_to_install
 
 
@@ -18,6 +19,9 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands to an app."""
     fleet = typer.Typer(help="Many records and many devices, on many machines.", no_args_is_help=True)
     fleet.command(epilog="Example: ecg-edge fleet replay holters/ --out tables --workers 4")(replay)
+    fleet.command(epilog="Example: ecg-edge fleet collect --mqtt mqtt://broker --database postgresql://ecg@db/ecg")(
+        collect
+    )
     app.add_typer(fleet, name="fleet")
 
 
@@ -76,6 +80,62 @@ def replay(
         records_a_part=part,
     )
     raise typer.Exit(code)
+
+
+def collect(
+    *,
+    database: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="postgresql://USER@HOST/NAME or sqlite:///FILE; else $ECG_EDGE_DATABASE."),
+    ] = None,
+    share: Annotated[
+        str, typer.Option(metavar="K/N", help="Take the devices that fall to the K-th of N collectors.")
+    ] = "1/1",
+    name: Annotated[str, typer.Option(help="The broker keeps messages for a collector of this name.")] = "main",
+    keep_vitals: Annotated[float, typer.Option(min=0, metavar="DAYS", help="0 keeps them for ever.")] = 90,
+    keep_alerts: Annotated[float, typer.Option(min=0, metavar="DAYS", help="0 keeps them for ever.")] = 0,
+    metrics: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Answer to Prometheus there, at /metrics.")
+    ] = None,
+    mqtt: Mqtt = None,
+    config: ConfigFile = None,
+) -> None:
+    """Write alerts, vitals and status of all devices of a broker into a database, until stopped.
+
+    Each phase of an alert is stored once, and the broker may forget it only then. The database's tables are made, or
+    brought up to date, at the start. The password is found by libpq: ~/.pgpass or its environment.
+    """
+    from edge.service.wiring import settings  # noqa: PLC0415
+
+    try:
+        from edge.fleet import collect as service  # noqa: PLC0415
+    except ImportError as error:
+        raise _without(error) from error
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", name):
+        raise typer.BadParameter("takes 1 to 40 letters, digits, - and _", param_hint="--name")
+    try:
+        which = service.Share.parse(share)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--share") from error
+    keep = service.Keep(keep_vitals or None, keep_alerts or None)
+    code = service.collect(
+        settings(config, mqtt_url=mqtt),
+        database=database,
+        share=which,
+        name=name,
+        keep=keep,
+        metrics=_address(metrics),
+    )
+    raise typer.Exit(code)
+
+
+def _address(text: str | None) -> tuple[str, int] | None:
+    if text is None:
+        return None
+    host, _, port = text.rpartition(":")
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        raise typer.BadParameter(f"{text!r} is no HOST:PORT", param_hint="--metrics")
+    return host.strip("[]") or "127.0.0.1", int(port)
 
 
 def _without(error: ImportError) -> EcgEdgeError:
