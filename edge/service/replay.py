@@ -160,7 +160,7 @@ def replay_records(names: Sequence[str], data: Path | None, options: Options, *,
         shown = terminal.finish(None)
     if stop.is_set():
         return EXIT_INTERRUPTED
-    return EXIT_FAILED if any(summary.errors for summary in summaries) or not shown else 0
+    return EXIT_FAILED if any(summary.failed for summary in summaries) or not shown else 0
 
 
 def _replay_one(replay: Replay, name: str, data: Path | None, report: Callable[[EcgEdgeError | str], None]) -> Summary:

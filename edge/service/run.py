@@ -140,6 +140,8 @@ class LiveRun:
         if self._session is not None:
             self._report(f"{stream.name}: samples otherwise than before, and is watched anew")
             self._end("the board samples otherwise than before", None)
+            # What it left is delivered, or told, by the next.
+            self.summaries[-1] = msgspec.structs.replace(self.summaries[-1], undelivered=())
             # Files are named after the stream; those of the one before are kept.
             stream = msgspec.structs.replace(stream, name=f"{stream.name}-{self._n_streams + 1}")
         what = f"{stream.fs_hz:g} Hz, leads {', '.join(stream.leads)}"
@@ -231,13 +233,15 @@ def run(options: Options, *, as_json: bool = False, read: Callable[[], Config] |
             reread=_reread(asked, read),
         )
         failure = live.run(SerialSensor(options.config.sensor), asked.stop)
+        for line in live.summaries[-1].undelivered if live.summaries else ():
+            terminal.report(line)
         if as_json:
             for summary in live.summaries:
                 terminal.print(msgspec.json.encode(summary).decode())
         elif live.summaries:
             terminal.print(table(list(live.summaries), terminal.columns, terminal.told))
         shown = terminal.finish(_SHOWN_WITHIN_S)
-    failed = failure is not None or any(summary.errors for summary in live.summaries)
+    failed = failure is not None or any(summary.failed for summary in live.summaries)
     return EXIT_FAILED if failed or not shown else 0
 
 

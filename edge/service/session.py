@@ -66,6 +66,6 @@ class Session:
             model=model_info(self._model),
             runtime=runtime_name(),
             written=self._sinks.written,
-            notes=(*self.stream.notes, *self._sinks.undelivered),
+            undelivered=self._sinks.undelivered,
             errors=tuple(str(error) for error in errors),
         )

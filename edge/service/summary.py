@@ -56,6 +56,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         What classified the beats.
     written : tuple of str
         Files and brokers that have all results.
+    undelivered : tuple of str
+        What of this had not arrived when the stream ended, and where it is kept.
     notes, errors : tuple of str
         What a reader should know, and what went wrong.
     """
@@ -77,8 +79,14 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     model: ModelInfo | None = None
     runtime: str | None = None
     written: tuple[str, ...] = ()
+    undelivered: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """Whether something went wrong, or has not arrived."""
+        return bool(self.errors or self.undelivered)
 
 
 class Tally:

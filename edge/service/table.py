@@ -79,7 +79,8 @@ def _details(summary: Summary) -> list[tuple[str, str]]:
 
 def _troubles(summary: Summary, told: Collection[str]) -> list[tuple[str, str]]:
     unreadable = [("unreadable", f"{summary.unreadable_s} s")] if summary.unreadable_s else []
-    said = [*(("note", note) for note in summary.notes), *(("error", error) for error in summary.errors)]
+    named = (("note", summary.notes), ("undelivered", summary.undelivered), ("error", summary.errors))
+    said = [(name, text) for name, texts in named for text in texts]
     # A note is told behind the name of its stream.
     return [*unreadable, *((name, text) for name, text in said if not any(text in line for line in told))]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -11,9 +13,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
+import msgspec
 import paho.mqtt.client as paho
 import pytest
 from broker import HOST, MOSQUITTO, Listener, Mosquitto, free_port
+from hostile_broker import Manners, hostile_broker
 from paho.mqtt.enums import CallbackAPIVersion
 from service_manager import Manager, configured, logged, service, stopped, waiting
 from sinks_samples import MODEL, STREAM, an_alert
@@ -29,16 +33,20 @@ OUTBOX = "outbox-ecg-edge.sqlite"
 
 
 def watch(manager: Manager, config: Path, state: Path, shown: str = "") -> str:
-    """Watch without a broker until there are alerts; return what was complained of. All of them must wait."""
+    """Watch without a broker until there are alerts; return what else was complained of. All wait, which is told."""
     log = state / "alerts.jsonl"
     with service(manager, "--config", config, "--alerts", log, STATE_DIRECTORY=str(state)) as process:
         logged(log)
         if shown:
             manager.wait_for("STATUS", text=shown)
         code, err = stopped(process)
-    assert code == 0, err
     assert waiting(state / OUTBOX) == logged(log)
-    return err
+    left = f"{len(logged(log))} alert messages ("
+    assert code == 1, err
+    (told,) = (line for line in err.splitlines() if left in line)
+    assert re.search(r"\([a-z, ]+\) were not acknowledged", told)
+    assert f"they wait in {state / OUTBOX} for the next start" in told
+    return err.replace(told, "")
 
 
 @contextmanager
@@ -72,6 +80,27 @@ def test_stopped_while_it_looks_for_the_broker_nothing_is_lost(
     heard = [(message.json["id"], message.json["phase"]) for message in listener.of("alerts")]
     assert heard[: len(told)] == told
     listener.close()
+
+
+def test_a_watch_without_an_alert_that_reached_nobody_says_so(manager: Manager, board: Path, tmp_path: Path) -> None:
+    arguments = ("--port", board, "--mqtt", f"mqtt://{HOST}:{free_port()}", "--json")
+    with service(manager, *arguments, STATE_DIRECTORY=str(tmp_path)) as process:
+        manager.wait_for("READY")
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=20)
+    (undelivered,) = msgspec.json.decode(out)["undelivered"]
+    assert process.returncode == 1
+    assert re.search(r"nothing was delivered \(.*cannot connect", undelivered)
+    assert err.count("nothing was delivered") == 1
+
+
+def test_a_watch_whose_broker_never_acknowledges_says_what_waits_where(
+    manager: Manager, fast_board: Path, tmp_path: Path
+) -> None:
+    with hostile_broker(Manners(acknowledges=lambda _message, _mid: None)) as broker:
+        config = configured(tmp_path, fast_board, f'url = "mqtt://{HOST}:{broker.port}"')
+        err = watch(manager, config, tmp_path / "state")
+    assert "nothing was delivered" not in err
 
 
 def make_certificate(folder: Path, name: str, days: int) -> None:

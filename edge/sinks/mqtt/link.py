@@ -17,6 +17,7 @@ import paho.mqtt.client as paho
 
 from edge.contract import topics
 from edge.errors import SinkError
+from edge.kinds import title
 from edge.sinks.mqtt import connection as connections
 from edge.sinks.mqtt.broker import Broker
 from edge.sinks.mqtt.connection import Connection
@@ -37,6 +38,8 @@ _PATIENCE_S, _HASTE_S, _HASTE_IN_ALL_S, _FAREWELL_S, _JOIN_S = 10.0, 1.0, 2.0, 0
 _ASK_AGAIN_AFTER_S = 60.0
 # A replay that waits for a broker does not fill the memory meanwhile.
 _MOST_WAITING = 200
+# Of the kinds of alert that are left.
+_NAMED = 4
 
 
 class MqttLink:
@@ -200,22 +203,33 @@ class MqttLink:
 
     def _conclude(self) -> None:
         """Say what the broker does not have."""
-        pending, durable = self._outbox.pending, self._outbox.durable
-        if pending:
-            kept = "they wait in the outbox for the next start" if durable else "they are lost"
-            why = f" ({self._outbox.refused or self.trouble})" if self._outbox.refused or self.trouble else ""
-            refusal = self._outbox.refusal if self._needed else None
-            how = "were not acknowledged" if refusal is None else f"were refused, {refusal}"
-            what = f"{pending} alert messages {how}"
-            self.undelivered = f"{self._broker.url}: {what}: {kept}{why}"
+        durable = self._outbox.durable
+        what = self._left()
+        if what is not None:
+            kept = f"they wait in {self._outbox.path} for the next start" if durable else "they are lost"
+            if not self._outbox.pending:
+                kept = ""
+            why = self._outbox.refused or (self.trouble or "").removeprefix(f"{self._broker.url}: ")
+            self.undelivered = f"{self._broker.url}: {what}{kept and ': '}{kept}{f' ({why})' if why else ''}"
             if self._patient or not durable:
-                raise SinkError(self._broker.url, what, f"{kept}; {self._outbox.refused or 'check the broker'}")
+                fix = self._outbox.refused or "check the broker"
+                raise SinkError(self._broker.url, what, f"{kept}{kept and '; '}{fix}")
         if not self._needed:
             return
         if (refused := self._memory.refused) is not None:
             raise SinkError(self._broker.url, refused, f"let this user write below {topics.BASE}/<device id>/")
         if not self._outgoing.empty or self._memory.unanswered:
             raise SinkError(self._broker.url, "not everything was acknowledged", "check the broker and the network")
+
+    def _left(self) -> str | None:
+        """Say how many alerts of which kinds the broker does not have, or that it has nothing at all."""
+        if pending := self._outbox.pending:
+            refusal = self._outbox.refusal if self._needed else None
+            how = "were not acknowledged" if refusal is None else f"were refused, {refusal}"
+            kinds = [title(kind) for kind in self._outbox.kinds()]
+            named = ", ".join(kinds[:_NAMED] + ([f"{len(kinds) - _NAMED} other kinds"] if kinds[_NAMED:] else []))
+            return f"{pending} alert messages ({named}) {how}"
+        return "nothing was delivered" if not self._needed and not self._memory.progress else None
 
     def _await_connection(self) -> None:
         with self._outgoing.news:

@@ -233,6 +233,16 @@ class Outbox:
         """How many phases wait."""
         return self._do(lambda c: int(c.execute(_WAITING).fetchone()[0]))
 
+    def kinds(self) -> list[str]:
+        """Return the kinds of the alerts that wait, the most urgent first."""
+        query = "SELECT kind FROM outbox WHERE aside IS NULL GROUP BY kind ORDER BY max(rank) DESC, min(seq)"
+        return self._do(lambda c: [row[0] for row in c.execute(query)])
+
+    @property
+    def path(self) -> Path | None:
+        """The file; None if it was asked for none."""
+        return self._path
+
     @property
     def offerable(self) -> int:
         """How many phases wait that the broker may take."""
