@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -114,6 +114,13 @@ class Listener:
     def of(self, topic: str) -> list[Received]:
         return [message for message in self.messages if message.topic == topic]
 
+    def alerts(self) -> list[dict[str, object]]:
+        """The phases of alerts, each once: what is delivered at least once is at times delivered twice."""
+        found = {}
+        for alert in (message.json for message in self.of("alerts")):
+            found.setdefault((alert["id"], alert["phase"], str(alert["decision"])), alert)
+        return list(found.values())
+
     def states(self) -> list[object]:
         return [message.json["state"] for message in self.of("status")]
 
@@ -124,6 +131,38 @@ class Listener:
     def close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+
+
+@contextmanager
+def door(port: int, broker: int) -> Iterator[None]:
+    """Let whoever knocks at a port in to a broker: one that a listener has subscribed to before any device can come."""
+    ends: list[socket.socket] = []
+
+    def carry(source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while content := source.recv(65536):
+                sink.sendall(content)
+        for end in (source, sink):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def let_in() -> None:
+        with suppress(OSError):
+            while True:
+                guest, _ = server.accept()
+                host = socket.create_connection((HOST, broker))
+                ends.extend((guest, host))
+                for pair in ((guest, host), (host, guest)):
+                    threading.Thread(target=carry, args=pair, daemon=True).start()
+
+    with socket.create_server((HOST, port)) as server:
+        threading.Thread(target=let_in, daemon=True).start()
+        try:
+            yield
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            for end in ends:
+                end.close()
 
 
 def free_port() -> int:

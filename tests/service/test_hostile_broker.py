@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 import paho.mqtt.client as paho
 import pytest
-from broker import HOST, MOSQUITTO, Listener, Mosquitto, free_port
+from broker import HOST, MOSQUITTO, Listener, Mosquitto, door, free_port
 from hostile_broker import Manners, hostile_broker
 from paho.mqtt.enums import CallbackAPIVersion
 from service_manager import Manager, configured, logged, service, stopped, waiting
@@ -214,7 +214,9 @@ NONSENSE = {
 
 
 @pytest.mark.parametrize("packets", NONSENSE.values(), ids=NONSENSE)
-def test_a_broker_that_talks_nonsense_is_left_and_tried_again(packets: bytes, tmp_path: Path, said: list[str]) -> None:
+def test_a_broker_that_talks_nonsense_is_left_and_tried_again(
+    packets: bytes, mosquitto: Mosquitto, tmp_path: Path, said: list[str]
+) -> None:
     port = free_port()
     box = Outbox(tmp_path / "outbox.sqlite")
     link = MqttLink(Broker(host=HOST, port=port), "ecg-edge", box)
@@ -223,11 +225,11 @@ def test_a_broker_that_talks_nonsense_is_left_and_tried_again(packets: bytes, tm
         sink.open(STREAM)
         sink.write(an_alert())
         assert done.wait(20)
-    with Mosquitto(tmp_path, port=port).running() as broker:
-        listener = Listener(broker.url)
+    listener = Listener(mosquitto.url)
+    with door(port, mosquitto.port):
         listener.wait_for(lambda: listener.of("alerts"))
         sink.close("stopped")
-        listener.close()
+    listener.close()
     assert box.pending == 0
     assert all(len(line.splitlines()) == 1 for line in said)
     box.close()
