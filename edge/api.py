@@ -77,6 +77,18 @@ class Analyzed:
 
         return write_report(self.findings, Path(path))
 
+    def export(self, form: str, path: str | Path) -> Path:
+        """Write samples, beats and episodes as `fhir`, `dicom`, `edf` or `csv`.
+
+        Raises
+        ------
+        ReportError
+            If it cannot be written.
+        """
+        from edge.report.export import write_export  # noqa: PLC0415
+
+        return write_export(form, self.recording, self.findings, Path(path))
+
     def __repr__(self) -> str:
         subject = self.findings.subject
         return f"<{subject.name}: {len(self.beats):,} beats, {len(self.episodes)} episodes, {subject.duration_s:g} s>"

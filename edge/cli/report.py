@@ -19,6 +19,14 @@ def _files(paths: list[Path]) -> list[Path]:
     return [path for given in paths if (path := at_home(given)) is not None]
 
 
+Export = Annotated[
+    Path | None,
+    typer.Option(
+        callback=at_home, metavar="FILE", help="Write samples, beats and episodes in this form, too; {name} as with -o."
+    ),
+]
+
+
 def report(
     inputs: Annotated[
         list[str],
@@ -40,6 +48,10 @@ def report(
             show_default="{name}.html",
         ),
     ] = None,
+    fhir: Export = None,
+    dicom: Export = None,
+    edf: Export = None,
+    csv: Export = None,
     data: Data = None,
     model: Model = None,
     config: ConfigFile = None,
@@ -53,11 +65,13 @@ def report(
     The suffix says the form: .html (one file by itself), .pdf (in true millimetres), .svg and .png (one picture),
     .json (all findings, for machines).
     """
-    outputs = output or [Path("{name}.html")]
-    if len(inputs) > 1 and not all("{name}" in path.name for path in outputs):
+    asked = {"fhir": fhir, "dicom": dicom, "edf": edf, "csv": csv}
+    exports = {form: path for form, path in asked.items() if path is not None}
+    outputs = output or ([] if exports else [Path("{name}.html")])
+    if len(inputs) > 1 and not all("{name}" in path.name for path in (*outputs, *exports.values())):
         raise typer.BadParameter("several inputs would write one file: put {name} into its name", param_hint="-o")
     from edge.service import report as service  # noqa: PLC0415
     from edge.service.wiring import Options, settings  # noqa: PLC0415
 
     options = Options(config=settings(config, model=model), read_as=read_as(rate, unit, leads))
-    raise typer.Exit(service.write_reports(inputs, outputs, data, options, as_json=json))
+    raise typer.Exit(service.write_reports(inputs, service.Wanted(outputs, exports), data, options, as_json=json))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from edge.errors import EcgEdgeError
@@ -124,24 +124,39 @@ def check_form(path: Path) -> None:
 
 
 def write_whole(path: Path, content: bytes, is_ours: Callable[[bytes], bool]) -> None:
-    """Write a file whole or not at all, never over one that this program did not make.
+    """Write a file whole or not at all; see `write_parts`."""
+    write_parts(path, [content], is_ours)
+
+
+def write_parts(path: Path, parts: Iterable[bytes], is_ours: Callable[[bytes], bool]) -> None:
+    """Write a file part by part, so that it is there whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        Where to; folders are made. A file of ours that is there already is kept under another name.
+    parts : iterable of bytes
+        The file's content.
+    is_ours : callable
+        Told how a file begins, says whether this program made it.
 
     Raises
     ------
     ReportError
-        If it cannot be written.
+        If it cannot be written, or is something else's.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         refuse_foreign(path, is_ours)
-        put_aside(path)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(content)
+                for part in parts:
+                    file.write(part)
             umask = os.umask(0o022)
             os.umask(umask)
             Path(name).chmod(0o666 & ~umask)
+            put_aside(path)
             Path(name).replace(path)
         except BaseException:
             Path(name).unlink(missing_ok=True)

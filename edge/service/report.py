@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from edge.errors import EcgEdgeError, SourceError, printable
 from edge.findings.analyze import findings_of
 from edge.findings.findings import Findings
 from edge.inference.beat_model import BeatModel
+from edge.report.export import write_export
 from edge.report.write import check_form, write_report
 from edge.service.replay import EXIT_FAILED, EXIT_INTERRUPTED, stop_on_signal
 from edge.service.terminal import Terminal
@@ -19,8 +20,23 @@ from edge.service.wiring import Options
 from edge.sources.files import open_recording
 
 
+class Wanted(NamedTuple):
+    """What is to be written of each input; `{name}` in a file's name stands for the recording's.
+
+    Attributes
+    ----------
+    reports : sequence of Path
+        Their suffixes say the forms.
+    exports : mapping of Path
+        By form, see `edge.report.export.FORMS`.
+    """
+
+    reports: Sequence[Path]
+    exports: Mapping[str, Path]
+
+
 def write_reports(
-    inputs: Sequence[str], outputs: Sequence[Path], data: Path | None, options: Options, *, as_json: bool = False
+    inputs: Sequence[str], wanted: Wanted, data: Path | None, options: Options, *, as_json: bool = False
 ) -> int:
     """Analyse recordings one after the other and write their reports.
 
@@ -28,8 +44,8 @@ def write_reports(
     ----------
     inputs : sequence of str
         What `edge.sources.files.open_recording` can open.
-    outputs : sequence of Path
-        Files, `{name}` in which stands for the recording's name.
+    wanted : Wanted
+        What is to be written.
     data : Path or None
         Folder to look in first.
     options : Options
@@ -42,13 +58,13 @@ def write_reports(
     int
         The command's exit code.
     """
-    for path in outputs:
+    for path in wanted.reports:
         check_form(path)
     good = True
     with Terminal() as terminal:
         with BeatModel.load(options.config.model.name) as model, stop_on_signal() as stop:
             for name in inputs:
-                found = _one(name, outputs, data, options, _Work(model, stop, terminal))
+                found = _one(name, wanted, data, options, _Work(model, stop, terminal))
                 good &= found is not None
                 if found is not None:
                     terminal.print(found.to_json().decode() if as_json else printable_lines(found))
@@ -67,7 +83,7 @@ class _Work(NamedTuple):
     terminal: Terminal
 
 
-def _one(name: str, outputs: Sequence[Path], data: Path | None, options: Options, work: _Work) -> Findings | None:
+def _one(name: str, wanted: Wanted, data: Path | None, options: Options, work: _Work) -> Findings | None:
     """Analyse an input and write its reports; None if that failed, which is told."""
     terminal = work.terminal
     try:
@@ -82,10 +98,10 @@ def _one(name: str, outputs: Sequence[Path], data: Path | None, options: Options
             progress=lambda share: terminal.progress.share(title, share),
         )
         terminal.progress.clear()
-        for path in outputs:
-            target = path.with_name(path.name.replace("{name}", _file_name(title)))
-            write_report(found, target)
-            terminal.report(f"{target} written")
+        for path in wanted.reports:
+            terminal.report(f"{write_report(found, _named(path, title))} written")
+        for form, path in wanted.exports.items():
+            terminal.report(f"{write_export(form, recording, found, _named(path, title))} written")
     except EcgEdgeError as error:
         terminal.report(error)
         return None
@@ -100,6 +116,10 @@ def _one(name: str, outputs: Sequence[Path], data: Path | None, options: Options
 def printable_lines(found: Findings) -> str:
     """Return the findings in words for a terminal."""
     return "\n".join(printable(line) for line in (f"{found.subject.name}:", *found.summary().splitlines()))
+
+
+def _named(path: Path, name: str) -> Path:
+    return path.with_name(path.name.replace("{name}", _file_name(name)))
 
 
 def _file_name(name: str) -> str:

@@ -69,6 +69,17 @@ def test_replay_takes_tables_too(ecg_edge: Run, toy_ecg: NDArray[np.float32], tm
     assert (tmp_path / "out" / "sheet.edge").is_file()
 
 
+def test_exports(ecg_edge: Run, toy_ecg: NDArray[np.float32], tmp_path: Path) -> None:
+    record = write_record(tmp_path, "rec", toy_ecg[: 360 * 20])
+    forms = ("--fhir", "f.json", "--dicom", "d.dcm", "--edf", "e.edf", "--csv", "{name}.csv")
+    done = ecg_edge("report", record, *forms)
+    assert done.returncode == 0, done.stderr
+    made = {"f.json", "d.dcm", "e.edf", "rec.csv", "rec.dat", "rec.hea"}
+    assert {p.name for p in tmp_path.iterdir()} == made
+    assert ecg_edge("replay", "e.edf", "--json").returncode == 0
+    assert ecg_edge("report", record, "nosuch", "--csv", "x.csv").returncode == 2
+
+
 def test_usage(ecg_edge: Run, tmp_path: Path) -> None:
     for arguments, code, said in (
         (("a", "b", "-o", "x.html"), 2, "{name}"),

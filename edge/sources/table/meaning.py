@@ -155,6 +155,8 @@ class _Reading:
         """Return which columns are leads, and their names."""
         time = -1 if self._time is None else self._time.index
         rest = [i for i, kind in enumerate(self._kinds) if i != time and kind.kind not in ("clock", "counter")]
+        # A separator at the end of each line makes no column.
+        rest = [i for i in rest if self._said.columns[i].name or np.isfinite(self._head.numbers[:, i]).any()]
         if self._asked.leads is not None:
             return self._asked_for(self._asked.leads, rest), self._asked.leads
         found, notes = choose_leads([self._names[i] for i in rest], [self._kinds[i] for i in rest])

@@ -160,10 +160,7 @@ def split(line: str, separator: Separator) -> list[str]:
         return [_bare(line)]
     if separator == " ":
         return [_bare(cell) for cell in line.split()]
-    # A separator at the end of every line makes no column of its own.
-    line = line.rstrip()
-    line = line[:-1] if line.endswith(separator) and separator != "\t" else line
-    cells = next(csv.reader([line], delimiter=separator), [])
+    cells = next(csv.reader([line.rstrip("\r\n")], delimiter=separator), [])
     return [_bare(cell) for cell in cells]
 
 
