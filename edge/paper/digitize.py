@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,13 +14,14 @@ from edge.paper.calibrate import scale_of
 from edge.paper.flatten import Frame, PaperMap, straighten
 from edge.paper.grid import grid_ink, pen_width
 from edge.paper.ink import full_level, runs_of, without_grid
-from edge.paper.layout import arrange, find_rows, reach_of, sort_strokes
-from edge.paper.leads import FS_HZ, Row, breaks_of, leads_of, row_of
+from edge.paper.layout import Arrangement, arrange, find_rows, reach_of, sort_strokes
+from edge.paper.leads import FS_HZ, leads_of
 from edge.paper.overlay import draw
-from edge.paper.page import Image, Sheet, tilt, without_light
+from edge.paper.page import Image, Sheet, off_paper, tilt, without_light
 from edge.paper.picture import Picture, load
 from edge.paper.pitch import cut, measure
 from edge.paper.result import Digitized, RefusedError
+from edge.paper.rows import Again, Row, in_columns, row_of
 from edge.paper.trace import follow, pen_of
 
 Floats = NDArray[np.float64]
@@ -28,7 +30,7 @@ _STRIDE = 192
 _LOOK_PX_PER_MM = 5
 _LEAST_PX_PER_MM, _MOST_PX_PER_MM = 8, 16
 _EDGE = 0.45
-_LEAST_S = 1.0
+_LEAST_MM = 15.0
 
 
 @dataclass(frozen=True)
@@ -96,17 +98,21 @@ def straightened(image: Picture) -> Flat:
     low, high = lattice.bounds(fitted, image.shape, min(ink.shape[0], ink.shape[1], 256) / 2)
     paper, box = lattice.refine(ink, fitted, _frame(low, high, _LOOK_PX_PER_MM))
     low, high = np.maximum(low, box[0]), np.minimum(high, box[1])
-    return _flat(sheet, paper, low, high, image.shape)
+    return _flat(image, sheet, paper, (low, high))
 
 
-def _flat(sheet: Sheet, paper: PaperMap, low: Floats, high: Floats, shape: tuple[int, ...]) -> Flat:
-    middle = paper.to_px((low + high)[None] / 2)
-    inverse = np.linalg.inv(paper.jacobian(np.clip(middle, 0, (shape[1] - 1, shape[0] - 1)))[0])
+def _flat(image: Picture, sheet: Sheet, paper: PaperMap, ends: tuple[Floats, Floats]) -> Flat:
+    height, width = image.shape[:2]
+    middle = np.clip(paper.to_px((ends[0] + ends[1])[None] / 2), 0, (width - 1, height - 1))
+    inverse = np.linalg.inv(paper.jacobian(middle)[0])
     px = float(np.hypot(*inverse[:, 0])), float(np.hypot(*inverse[:, 1]))
-    scale = int(np.clip(round(max(px)), _LEAST_PX_PER_MM, _MOST_PX_PER_MM))
-    frame = _frame(low, high, scale)
-    black = straighten(sheet.black, paper, frame)
-    return Flat(without_grid(np.asarray(black, np.float32), scale), frame, paper, px)
+    frame = _frame(*ends, int(np.clip(round(max(px)), _LEAST_PX_PER_MM, _MOST_PX_PER_MM)))
+    ink = without_grid(straighten(sheet.black, paper, frame), frame.px_per_mm)
+    look = _frame(*ends, _LOOK_PX_PER_MM)
+    bright = straighten(np.ascontiguousarray(image.max(axis=2)), paper, look, smooth=False)
+    off = off_paper(bright.astype(np.float32), look.px_per_mm).astype(np.uint8)
+    ink[cv2.resize(off, frame.size, interpolation=cv2.INTER_NEAREST) > 0] = 0
+    return Flat(ink, frame, paper, px)
 
 
 def _frame(low: Floats, high: Floats, px_per_mm: int) -> Frame:
@@ -122,25 +128,28 @@ def _read(image: Picture, flat: Flat, overlay: bool) -> Digitized:
     if not len(baselines):
         raise RefusedError("no trace", "there is a grid, but no trace on it", "show the side with the trace, sharply")
     runs = runs_of(flat.ink, level)
-    tracks = follow(runs, baselines, reach_of(baselines, flat.frame.size[1]), scale)
+    reach = reach_of(baselines, flat.frame.size[1])
+    tracks = follow(runs, baselines, reach, scale)
     pen = pen_of(tracks, flat.ink, level)
-    rows = [row_of(track, baseline, pen, scale) for track, baseline in zip(tracks, baselines, strict=True)]
-    rows = [row for row in rows if row is not None and row.stop - row.start > _LEAST_S * 12 * scale]
+    found = [row_of(track, baseline, pen, scale) for track, baseline in zip(tracks, baselines, strict=True)]
+    kept = [k for k, row in enumerate(found) if row is not None and row.stop - row.start > _LEAST_MM * scale]
+    rows = [row for k, row in enumerate(found) if row is not None and k in kept]
     if not rows:
         raise RefusedError("no trace", "the traces are too short", "show a second of ECG at least")
-    return _calibrated(image, flat, [row for row in rows if row], strokes.letters, overlay)
+    plan = arrange(rows, strokes.letters, scale)
+    if len(plan.leads[0]) > 1:
+        again = Again(runs, baselines[kept], reach[kept], pen)
+        rows = in_columns(rows, plan, again, scale)
+    return _calibrated(image, flat, rows, plan, overlay)
 
 
-def _calibrated(image: Picture, flat: Flat, rows: list[Row], letters: Floats, overlay: bool) -> Digitized:
+def _calibrated(image: Picture, flat: Flat, rows: list[Row], plan: Arrangement, overlay: bool) -> Digitized:
     scale = flat.frame.px_per_mm
     pulses = [row.pulse for row in rows if row.pulse]
     gain, speed = scale_of(pulses) if len(pulses) * 2 > len(rows) else (None, None)
     assumed = [] if gain else ["gain 10 mm/mV: no calibration pulse was read"]
     assumed += [] if speed else ["paper speed 25 mm/s: no calibration pulse was read"]
     gain, speed = gain or 10.0, speed or 25.0
-    span = float(np.median([row.start for row in rows])), float(np.median([row.stop for row in rows]))
-    baselines = np.array([row.baseline for row in rows])
-    plan = arrange(baselines, letters, span, breaks_of(rows, span, scale), scale)
     if plan.name not in ("strip", "rows"):
         assumed.append("lead names: by their places in the usual order")
     leads, quality = leads_of(rows, plan, (scale * speed, scale * gain))

@@ -64,6 +64,11 @@ class Runs:
     bottom: Floats
     first: Ints
 
+    def between(self, start: int, stop: int) -> Runs:
+        """Return the runs of some columns, counted from the first of these."""
+        a, b = self.first[start], self.first[stop]
+        return Runs(self.column[a:b] - start, self.top[a:b], self.bottom[a:b], self.first[start : stop + 1] - a)
+
 
 def runs_of(ink: Image, level: float) -> Runs:
     """Return the runs of ink darker than a level."""

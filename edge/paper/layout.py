@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -16,7 +18,7 @@ Floats = NDArray[np.float64]
 _LONG_MM = 8.0
 """Ink that goes on for so long is a trace, not a letter."""
 _APART_MM = 7.0
-_LEAST_SHARE = 0.25
+_LEAST_SHARE = 0.2
 _EDGE_MM = 2.0
 """What lies so near to the grid's edge is its frame, or the paper's."""
 _LETTER_MM = (1.2, 5.0)
@@ -74,14 +76,14 @@ def sort_strokes(ink: Image, level: float, px_per_mm: int) -> Strokes:
     return Strokes(np.where(long[labels], ink, 0).astype(np.float32), stats[letter, :4].astype(np.float64))
 
 
-def find_rows(strokes: Strokes, level: float, pen_px: float, px_per_mm: int) -> Floats:
+def find_rows(strokes: Strokes, edge: float, pen_px: float, px_per_mm: int) -> Floats:
     """Return the baselines of the traces from top to bottom, pixels: where most of their level stretches are."""
-    runs = runs_of(strokes.long, level)
+    runs = runs_of(strokes.long, edge)
     height, width = strokes.long.shape
-    level_runs = runs.bottom - runs.top <= 2.2 * pen_px
-    at = np.clip(((runs.top + runs.bottom) / 2)[level_runs], 0, height - 1).astype(np.int64)
-    profile = np.bincount(at, minlength=height).astype(np.float32)[:, None] / width
-    smooth = cv2.GaussianBlur(profile, (1, 0), 0.1, sigmaY=1.2 * px_per_mm)[:, 0] * px_per_mm
+    at = np.clip((runs.top + runs.bottom) / 2, 0, height - 1).astype(np.int64)
+    level = np.minimum(1, (2.2 * pen_px / (runs.bottom - runs.top)) ** 2)  # steep stretches say little
+    profile = np.bincount(at, level, minlength=height).astype(np.float32)[:, None] / width
+    smooth = cv2.GaussianBlur(profile, (1, 0), 0.1, sigmaY=1.6 * px_per_mm)[:, 0]
     rows: list[int] = []
     for y in np.argsort(-smooth):
         if smooth[y] < _LEAST_SHARE * smooth.max() or smooth[y] <= 0:
@@ -109,29 +111,46 @@ def reach_of(rows: Floats, height: int) -> Floats:
     return np.column_stack([up, down]) * 1.6
 
 
-def arrange(rows: Floats, letters: Floats, span: tuple[float, float], breaks: Floats, px_per_mm: int) -> Arrangement:
+class Traced(Protocol):
+    """A row that was followed."""
+
+    @property
+    def baseline(self) -> float:
+        """Its middle height, pixels."""
+
+    @property
+    def path(self) -> Floats:
+        """Height of each column, NaN where there is no ink."""
+
+    @property
+    def start(self) -> float:
+        """First column."""
+
+    @property
+    def stop(self) -> float:
+        """Last column."""
+
+
+def arrange(rows: Sequence[Traced], letters: Floats, px_per_mm: int) -> Arrangement:
     """Say which lead stands where.
 
     Parameters
     ----------
-    rows : float64 array
-        Baselines.
+    rows : sequence of Traced
+        Top to bottom.
     letters : float64 array, shape (n, 4)
         What looks like a letter.
-    span : (float, float)
-        Where traces begin and end.
-    breaks : float64 array, shape (rows, 3)
-        How many millimetres each trace jumps at a quarter, a half and three quarters of the span.
     px_per_mm : int
         Of the picture.
     """
     n = len(rows)
+    span = float(np.median([row.start for row in rows])), float(np.median([row.stop for row in rows]))
     wide = (span[1] - span[0]) / px_per_mm >= _COLUMN_MM
     if n == 1 or (not wide and n < 12):
         return _plain(n)
     if n == 12:
         return Arrangement("12x1", tuple((lead,) for lead in LIMB + CHEST))
-    quarters, half = _evidence(rows, letters, span, breaks, px_per_mm)
+    quarters, half = _evidence(rows, letters, span, px_per_mm)
     if n == 6 and quarters < 0.5 and half >= 0.34:
         return Arrangement("6x2", tuple(zip(LIMB, CHEST, strict=True)))
     if 3 <= n <= 6 and (quarters >= 0.34 or n in (3, 4)):
@@ -149,16 +168,16 @@ def _plain(n: int) -> Arrangement:
 
 
 def _evidence(
-    rows: Floats, letters: Floats, span: tuple[float, float], breaks: Floats, px_per_mm: int
+    rows: Sequence[Traced], letters: Floats, span: tuple[float, float], px_per_mm: int
 ) -> tuple[float, float]:
     """Return in which share of the first three rows something begins at the quarters, and at the half."""
-    spacing = float(np.median(np.diff(rows)))
+    spacing = float(np.median(np.diff([row.baseline for row in rows])))
     found = np.zeros((3, 3))
     for r, row in enumerate(rows[:3]):
         for k, share in enumerate((0.25, 0.5, 0.75)):
             x = span[0] + share * (span[1] - span[0])
             near = (letters[:, 0] > x - 4 * px_per_mm) & (letters[:, 0] < x + 8 * px_per_mm)
-            high = (letters[:, 1] > row - 0.75 * spacing) & (letters[:, 1] < row + 0.45 * spacing)
-            found[r, k] = float((near & high).any()) + float(breaks[r, k] > 0.7)
-    found = np.minimum(found, 1)
+            high = (letters[:, 1] > row.baseline - 0.75 * spacing) & (letters[:, 1] < row.baseline + 0.45 * spacing)
+            seam = row.path[max(0, round(x) - px_per_mm) : round(x) + px_per_mm + 1]
+            found[r, k] = (near & high).any() or np.isnan(seam).sum() >= 0.3 * px_per_mm
     return float(found[:, (0, 2)].mean()), float(found[:, 1].mean())

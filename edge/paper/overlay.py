@@ -13,7 +13,7 @@ from edge.paper.layout import Arrangement
 
 if TYPE_CHECKING:
     from edge.paper.digitize import Flat
-    from edge.paper.leads import Row
+    from edge.paper.rows import Row
 
 _COLOURS = ((200, 60, 0), (0, 0, 200))
 """BGR, by turns, so that neighbours differ."""

@@ -16,6 +16,10 @@ Image = NDArray[np.float32]
 _CLOSE_PX = 17
 """Wider than any line or stroke, narrower than a shadow's edge."""
 
+_AROUND_MM = 12
+_OFF = 0.6
+"""Of the paper's brightness nearby: a shadow leaves more, a table or a black block less."""
+
 
 @dataclass(frozen=True)
 class Sheet:
@@ -66,3 +70,23 @@ def tilt(ink: Image) -> tuple[float, float]:
     fourth = (z**2) ** 2 / np.maximum(power, 1e-9)
     total = complex(fourth.sum())
     return float(np.angle(total) / 4), float(abs(total) / max(float(power.sum()), 1e-9))
+
+
+def off_paper(brightness: Image, px_per_mm: int) -> NDArray[np.bool_]:
+    """Return what is not paper, on straightened paper: far darker than the brightest around, and its edges.
+
+    Parameters
+    ----------
+    brightness : Image
+        Of straightened paper, 0 to 255.
+    px_per_mm : int
+        Of it; a few are enough.
+    """
+    stroke = np.ones((2 * px_per_mm + 1, 2 * px_per_mm + 1), np.uint8)
+    level = cv2.morphologyEx(brightness, cv2.MORPH_CLOSE, stroke, borderType=cv2.BORDER_REPLICATE)
+    small = cv2.resize(level, None, fx=1 / px_per_mm, fy=1 / px_per_mm, interpolation=cv2.INTER_AREA)
+    brightest = cv2.dilate(small, np.ones((2 * _AROUND_MM + 1, 2 * _AROUND_MM + 1), np.uint8))
+    around = cv2.resize(brightest, (level.shape[1], level.shape[0]), interpolation=cv2.INTER_LINEAR)
+    dark = (level < _OFF * around).astype(np.uint8)
+    edge = np.ones((2 * px_per_mm + 1, 2 * px_per_mm + 1), np.uint8)
+    return np.asarray(cv2.dilate(cv2.morphologyEx(dark, cv2.MORPH_OPEN, stroke), edge) > 0)

@@ -15,6 +15,9 @@ Ints = NDArray[np.int64]
 
 _JUMP = 1.0
 """Cost of a millimetre's vertical gap between one column's ink and the next's."""
+_BEYOND = 0.15
+"""Of the same behind a gap."""
+_GAP_MM = 0.4
 _MOVE = 0.02
 """Of a millimetre's move of the middle."""
 _AWAY = 0.03
@@ -23,7 +26,7 @@ _FAR_MM = 10.0
 """Farther away costs no more: pulses and tall waves go there."""
 _SKIP = 0.6
 """Of a millimetre without ink."""
-_ROUNDS = 15
+_ROUNDS = 12
 _DAMPED = 0.7
 _SIDE = 0.03
 _LEAST_FLANKS = 12
@@ -66,10 +69,14 @@ def follow(runs: Runs, rows: Floats, reach: Floats, px_per_mm: int) -> list[Trac
     top, bottom = rows[:, None].copy(), rows[:, None].copy()
     back: list[NDArray[np.int32]] = []
     every = np.arange(n_rows)
+    gone = np.zeros(n_rows)
     for c in range(n_columns):
         a, b = runs.first[c], runs.first[c + 1]
         best = cost.argmin(axis=1)
         ghost = cost[every, best] + _SKIP * mm
+        # Behind a gap a trace may go on elsewhere: the last state of each row is where it was left.
+        lost = best == cost.shape[1] - 1
+        gone = np.where(lost & (c > 0), gone + 1, 0)
         if a == b:
             back.append(best[:, None].astype(np.int32))
             top, bottom, cost = top[every, best][:, None], bottom[every, best][:, None], ghost[:, None]
@@ -79,7 +86,9 @@ def follow(runs: Runs, rows: Floats, reach: Floats, px_per_mm: int) -> list[Trac
         # Shape (rows, runs here, states before).
         gap = np.maximum(np.maximum(t[None, :, None] - bottom[:, None, :], top[:, None, :] - u[None, :, None]), 0)
         move = np.abs(middle[None, :, None] - (top + bottom)[:, None, :] / 2)
-        total = cost[:, None, :] + (gap * _JUMP + move * _MOVE) * mm
+        jump = np.full((n_rows, 1, cost.shape[1]), _JUMP)
+        jump[gone > _GAP_MM * px_per_mm, 0, -1] = _BEYOND
+        total = cost[:, None, :] + (gap * jump + move * _MOVE) * mm
         choice = total.argmin(axis=2)
         here = np.take_along_axis(total, choice[..., None], axis=2)[..., 0]
         away = np.abs(np.clip(rows[:, None], t, u) - rows[:, None]) * mm
