@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from edge.cli import boards, fleet, report
+from edge.cli import boards, fleet, report, strip
 from edge.cli import service as service_commands
 from edge.cli import web as web_command
 from edge.cli.encoding import make_printable
@@ -187,6 +187,7 @@ def version(json: Json = False) -> None:
 
 boards.add_to(app)
 report.add_to(app)
+strip.add_to(app)
 service_commands.add_to(app)
 fleet.add_to(app)
 web_command.add_to(app)

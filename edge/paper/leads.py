@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.paper.layout import Arrangement
+from edge.paper.layout import CHEST, LIMB, Arrangement
 from edge.paper.result import Lead, Mv
 from edge.paper.rows import Row, span_of
 
@@ -33,8 +33,10 @@ def leads_of(rows: list[Row], plan: Arrangement, scale: tuple[float, float]) -> 
                 continue
             mv, covered = _resampled(row, (a, b), at, scale)
             leads[name] = mv
-            quality[name] = Lead(name, (a - begin) / px_per_s, (b - begin) / px_per_s, covered, covered)
-    return leads, tuple(quality.values())
+            quality[name] = Lead(name, float(a - begin) / px_per_s, float(b - begin) / px_per_s, covered, covered)
+    usual = [name for name in LIMB + CHEST if name in leads]
+    order = usual if len(usual) == len(leads) else list(leads)
+    return {name: leads[name] for name in order}, tuple(quality[name] for name in order)
 
 
 def _resampled(row: Row, piece: tuple[float, float], at: Floats, scale: tuple[float, float]) -> tuple[Mv, float]:

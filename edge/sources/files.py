@@ -19,8 +19,9 @@ def open_recording(name: str, data: Path | None = None, read_as: ReadAs | None =
     Parameters
     ----------
     name : str
-        A path: a WFDB record, a table (CSV, TSV, TXT), EDF or BDF, NumPy or MATLAB, or a folder of records that follow
-        each other, such as the recorder's; or a MIT-BIH name as `edge.sources.wfdb_lookup.find_record` knows it.
+        A path: a WFDB record, a table (CSV, TSV, TXT), EDF or BDF, NumPy or MATLAB, a picture of ECG paper or a PDF, or
+        a folder of records that follow each other, such as the recorder's; or a MIT-BIH name as
+        `edge.sources.wfdb_lookup.find_record` knows it.
     data : Path, optional
         Folder to look in first.
     read_as : ReadAs, optional
@@ -79,10 +80,19 @@ def _matrix(path: Path, read_as: ReadAs) -> Recording:
     return open_matrix(path, read_as)
 
 
+def _paper(path: Path, read_as: ReadAs) -> Recording:
+    from edge.sources.paper import open_paper  # noqa: PLC0415
+
+    return open_paper(path, read_as)
+
+
+_PICTURES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".heic", ".heif", ".avif", ".pdf")
+
 _FORMS: dict[str, Open] = {
     **dict.fromkeys((".csv", ".tsv", ".txt", ".asc"), _table),
     **dict.fromkeys((".edf", ".bdf", ".rec"), _edf),
     **dict.fromkeys((".npy", ".npz", ".mat"), _matrix),
+    **dict.fromkeys(_PICTURES, _paper),
 }
 """By suffix."""
 
