@@ -58,10 +58,11 @@ class Noise:
         bool
             Whether it is noisy.
         """
-        levels = _median_change(window, _LONG)
+        leads = np.ascontiguousarray(window.T)
+        levels = _median_change(leads, _LONG)
         angle = float(features[_ANGLE])
         self._long.append(max(levels))
-        self._short.append(max(_median_change(window, _SHORT)))
+        self._short.append(max(_median_change(leads, _SHORT)))
         self._angles.append(angle)
         if min(levels) > AT_ONCE_MV and angle > UNLIKE:
             return True
@@ -71,10 +72,10 @@ class Noise:
         return sum(self._angles) > UNLIKE * len(self._angles)
 
 
-def _median_change(window: NDArray[np.float32], step: int) -> list[float]:
-    """Return the median change of each lead, mV; QRS complex and T wave are less than half of a window."""
-    change = np.abs(window[step:] - window[:-step])
+def _median_change(leads: NDArray[np.float32], step: int) -> list[float]:
+    """Return the median change of each lead, a row each, mV; QRS and T wave are less than half of a window."""
+    change = np.abs(leads[:, step:] - leads[:, :-step])
     middle = (WINDOW - step) // 2
-    change.partition(middle, axis=0)
-    medians: list[float] = change[middle].tolist()
+    change.partition(middle, axis=1)
+    medians: list[float] = change[:, middle].tolist()
     return medians

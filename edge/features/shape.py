@@ -111,17 +111,17 @@ class Shapes:
         list of float
             One per name in `SHAPE_NAMES`.
         """
-        qrs = window[_QRS]
-        sizes = (qrs.max(axis=0) - qrs.min(axis=0)).tolist()
+        # Of a few values Python's own extremes are quicker than numpy's along an axis.
+        sizes = [float(np.float32(max(lead)) - np.float32(min(lead))) for lead in window[_QRS].T.tolist()]
         usual = [_median(past, size) for past, size in zip(self._sizes, sizes, strict=True)]
         scale = [max(size, _LEAST_MV) for size in usual]
         scaled = window / np.array(scale, np.float32)
         slope = scaled[2:] - scaled[:-2]
         sums = _SUMS @ (slope * slope)
-        features = self._match(slope.ravel(), sums.sum(axis=1).tolist(), late)
+        features = self._match(slope.ravel(), (sums[:, 0] + sums[:, 1]).tolist(), late)
         features += self._widths_of(sums)
         features += [_log_ratio(size, known) for size, known in zip(sizes, usual, strict=True)]
-        steepest = np.abs(slope[_QRS]).max(axis=0).tolist()
+        steepest = [max(max(lead), -min(lead)) for lead in slope[_QRS].T.tolist()]
         relative = [size / unit for size, unit in zip(sizes, scale, strict=True)]
         features += [math.log((steep + 0.02) / (size + 0.1)) for steep, size in zip(steepest, relative, strict=True)]
         features += _first_lead(scaled, sums, max(sizes[0], _LEAST_MV) / scale[0])
@@ -206,9 +206,11 @@ class Shapes:
 def _first_lead(scaled: NDArray[np.float32], sums: NDArray[np.float32], size: float) -> list[float]:
     """Return T wave, lateness and area of the first lead, whose QRS is `size` from peak to peak."""
     qrs = scaled[_QRS, 0]
-    way = 1.0 if float(qrs.max() + qrs.min()) > 0 else -1.0
+    values = qrs.tolist()
+    way = 1.0 if max(values) + min(values) > 0 else -1.0
     lateness = float(sums[4, 0]) / (float(sums[0, 0]) + _TINY)
-    return [way * float(scaled[_T, 0].mean()) / size, lateness, float(np.abs(qrs).sum()) / len(qrs) / size]
+    t_mean = float(np.float32(float(np.add.reduce(scaled[_T, 0])) / (_T.stop - _T.start)))
+    return [way * t_mean / size, lateness, float(np.add.reduce(np.abs(qrs))) / len(qrs) / size]
 
 
 def _cosines(known: NDArray[np.float32], slope: NDArray[np.float32], part: slice) -> list[float]:

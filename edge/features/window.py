@@ -66,5 +66,7 @@ def cut(mv: NDArray[np.float32], r: int) -> NDArray[np.float32]:
         window = mv[first:last:STEP]
     else:
         window = mv[np.clip(np.arange(first, last, STEP), 0, len(mv) - 1)]
-    level: NDArray[np.float32] = np.sort(window, axis=0)[WINDOW // 2]
+    leads = window.T.copy()
+    leads.partition(WINDOW // 2, axis=1)
+    level: NDArray[np.float32] = leads[:, WINDOW // 2]
     return window - level
