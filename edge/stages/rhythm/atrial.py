@@ -9,7 +9,7 @@ from edge.messages import FS_HZ, Evidence, LabelledBeat, Likelihood
 from edge.stages.rhythm.episodes import Episodes, seconds
 from edge.stages.rhythm.rules import RhythmRules
 
-_MEMORY = 5
+_MEMORY = 6
 """Judgements over which the log odds are averaged, exponentially: half a minute or so."""
 _LIMIT = 5.0
 """Log odds beyond which a judgement is not more certain."""

@@ -108,8 +108,8 @@ class RhythmRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     svt_run_beats: int = 3
     vf_score: float = 0.82
     vf_end_score: float = 0.27
-    af_score: float = 0.96
-    af_end_score: float = 0.2
+    af_score: float = 0.955
+    af_end_score: float = 0.22
     af_suspend_s: float = 60.0
     suspend_s: float = 30.0
     signal_lost_s: float = 10.0
