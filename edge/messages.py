@@ -265,11 +265,14 @@ class Likelihood(Event, frozen=True, kw_only=True, eq=False):
         The last sample that was judged.
     log_odds : float
         Natural logarithm of the odds that it is this rhythm.
+    whole : bool
+        Of all there is of a recording too short for more.
     """
 
     kind: str
     sample: int
     log_odds: float
+    whole: bool = False
 
     @property
     def probability(self) -> float:

@@ -94,6 +94,17 @@ def atrial_model() -> TreeModel:
     return TreeModel(shipped("af"), irregularity.NAMES, irregularity.example())
 
 
+def strip_model() -> TreeModel:
+    """Return the model of atrial fibrillation in short recordings that is shipped.
+
+    Raises
+    ------
+    ModelError
+        If it is missing or broken.
+    """
+    return TreeModel(shipped("af_strip"), irregularity.STRIP_NAMES, irregularity.strip_example())
+
+
 def ventricular_model() -> TreeModel:
     """Return the model of ventricular fibrillation that is shipped.
 
@@ -132,7 +143,7 @@ class Pipeline:
         alarms: AlarmRules | None = None,
     ) -> None:
         self._leads = stream.leads
-        self._first: list[Stage] = [*front_end(stream), Classify(model), Atria(atrial_model())]
+        self._first: list[Stage] = [*front_end(stream), Classify(model), Atria(atrial_model(), strip_model())]
         self._first.append(Ventricles(ventricular_model(), len(stream.leads)))
         self._rhythm = Rhythm(rhythm or RhythmRules(), len(stream.leads))
         self._alarms = Alarms(alarms or AlarmRules(), stream.leads)

@@ -216,6 +216,7 @@ class Rhythm(StrEnum):
     """Rhythms that are learnt."""
 
     af = "af"
+    af_strip = "af_strip"
     vf = "vf"
 
 
@@ -227,9 +228,9 @@ def rhythm(
 ) -> None:
     """Learn to tell rhythms and write their models. Example: ecg-train rhythm af --data data --models /tmp/models."""
     from edge.inference.trees import write_trees  # noqa: PLC0415
-    from training import atrial, ventricular  # noqa: PLC0415
+    from training import atrial, strips, ventricular  # noqa: PLC0415
 
-    make = {Rhythm.af: atrial.make, Rhythm.vf: ventricular.make}
+    make = {Rhythm.af: atrial.make, Rhythm.af_strip: strips.make, Rhythm.vf: ventricular.make}
     models.mkdir(parents=True, exist_ok=True)
     for kind in kinds:
         card = make[kind](data, _say)

@@ -34,9 +34,21 @@ _NAMES = (
 )
 NAMES = tuple(f"{name}_{n}" for n in HORIZONS for name in _NAMES)
 
+STRIP_FEWEST = 4
+"""Pairs without which nothing can be said of a short strip."""
+STRIP_NAMES = (
+    *(f"{name}_counted" for name in _NAMES),  # of the pairs between beats that count
+    *(f"{name}_any" for name in _NAMES),  # of all pairs, since a strip has few
+    "beats",
+    "v_share",
+    "q_share",
+    "s_share",
+)
+
 _TICK = 1 / 128
 _CELL = 0.025
 _LIMIT = 0.5
+_UNKNOWN = np.full(len(_NAMES), -9.0)
 _SHORTEST_S, _LONGEST_S = 0.2, 3.0
 
 
@@ -57,6 +69,7 @@ def measure(pairs: Floats) -> Floats:
 
 
 def _stretch(pairs: Floats) -> Floats:
+    """Measure one stretch, by `_NAMES`."""
     n = pairs.shape[-2]
     after = pairs[..., 1]
     logs = np.log(pairs)
@@ -126,9 +139,50 @@ class Intervals:
         self._last, self._counts = interval, counts
         return complete
 
+    @property
+    def pairs(self) -> Floats:
+        """The pairs, shape (n, 2), s."""
+        return np.array(self._pairs, np.float64).reshape(-1, 2)
+
     def measure(self) -> Floats | None:
         """Return what is measured of them, None if there are too few."""
-        return measure(np.array(self._pairs)) if len(self._pairs) >= FEWEST else None
+        return measure(self.pairs) if len(self._pairs) >= FEWEST else None
+
+
+class Strip:
+    """All intervals of a short recording."""
+
+    def __init__(self) -> None:
+        self._intervals, self._any = Intervals(), Intervals()
+        self._labels: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def add(self, rr_s: float | None, label: str) -> None:
+        """Take the next beat, by its interval to the one before and its AAMI class."""
+        self._labels.append(label)
+        self._intervals.add(rr_s, counts=label in ("N", "S"))
+        self._any.add(rr_s, counts=True)
+
+    def measure(self) -> Floats | None:
+        """Return what is measured of them, by `STRIP_NAMES`; None if there are too few."""
+        counted, every = self._intervals.pairs, self._any.pairs
+        if len(every) < STRIP_FEWEST:
+            return None
+        n = len(self._labels)
+        shares = [self._labels.count(label) / n for label in "VQS"]
+        stretches = [_stretch(pairs) if len(pairs) >= STRIP_FEWEST else _UNKNOWN for pairs in (counted, every)]
+        return np.asarray(np.concatenate([*stretches, [n, *shares]]), np.float64)
+
+
+def strip_example() -> Floats:
+    """Return what is measured of an artificial strip."""
+    strip = Strip()
+    for k in range(40):
+        strip.add(None if k == 0 else 0.8 + 0.2 * float(np.sin(1.3 * k * k)), "V" if k % 13 == 6 else "N")
+    measured = strip.measure()
+    return np.zeros(len(STRIP_NAMES)) if measured is None else measured
 
 
 def example() -> Floats:

@@ -121,7 +121,7 @@ class Shapes:
         features = self._match(slope.ravel(), (sums[:, 0] + sums[:, 1]).tolist(), late)
         features += self._widths_of(sums)
         features += [_log_ratio(size, known) for size, known in zip(sizes, usual, strict=True)]
-        steepest = [max(max(lead), -min(lead)) for lead in slope[_QRS].T.tolist()]
+        steepest = [max(*lead, -min(lead)) for lead in slope[_QRS].T.tolist()]
         relative = [size / unit for size, unit in zip(sizes, scale, strict=True)]
         features += [math.log((steep + 0.02) / (size + 0.1)) for steep, size in zip(steepest, relative, strict=True)]
         features += _first_lead(scaled, sums, max(sizes[0], _LEAST_MV) / scale[0])

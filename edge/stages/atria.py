@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from edge.features.irregularity import Intervals
+from edge.features.irregularity import Intervals, Strip
 from edge.inference.trees import TreeModel, log_odds
 from edge.messages import Gap, LabelledBeat, Likelihood, Message
 
@@ -16,6 +16,8 @@ FEWEST = 32
 """Pairs that it takes to call beats by it."""
 SURE = log_odds(0.9)
 """From here on a beat that is not ventricular is of the fibrillation …"""
+STRIP_BEATS = 96
+"""Beats up to which a recording is a strip, judged as a whole at its end."""
 DOUBT = log_odds(0.5)
 """… until it is no more likely than not."""
 
@@ -31,10 +33,13 @@ class Atria:
     ----------
     model : TreeModel
         Of what `edge.features.irregularity` measures.
+    strips : TreeModel or None
+        Of what it measures of short recordings; without it nothing is said of these.
     """
 
-    def __init__(self, model: TreeModel) -> None:
+    def __init__(self, model: TreeModel, strips: TreeModel | None = None) -> None:
         self._model = model
+        self._strips = strips
         self.reset()
 
     def reset(self) -> None:
@@ -43,6 +48,8 @@ class Atria:
         self._since = 0
         self._fibrillates = False
         self._probability = 0.0
+        self._strip = Strip()
+        self._last: LabelledBeat | None = None
 
     def push(self, message: Message) -> Iterable[Message]:
         """Take in a beat; pass it on, with what it leads to after it. Everything else passes."""
@@ -53,13 +60,22 @@ class Atria:
         return (message,)
 
     def flush(self) -> Iterable[Message]:
-        """Nothing is ever held."""
-        return ()
+        """Judge a recording that was too short for anything else."""
+        measured = self._strip.measure() if self._strips and len(self._strip) <= STRIP_BEATS else None
+        if self._strips is None or measured is None or self._last is None:
+            return ()
+        odds = round(self._strips.log_odds(measured.tolist()), 4)
+        last = self._last
+        return (Likelihood(kind="af", sample=last.sample, log_odds=odds, whole=True, decided=last.decided),)
 
     def _on_beat(self, beat: LabelledBeat) -> list[Message]:
         judged: list[Message] = []
         counts = beat.label in ("N", "S")
-        if self._intervals.add(None if beat.rr_ms is None else beat.rr_ms / 1000, counts=counts):
+        rr_s = None if beat.rr_ms is None else beat.rr_ms / 1000
+        if len(self._strip) <= STRIP_BEATS:
+            self._strip.add(rr_s, beat.label)
+            self._last = beat
+        if self._intervals.add(rr_s, counts=counts):
             self._since += 1
         if self._since >= EVERY and (measured := self._intervals.measure()) is not None:
             self._since = 0

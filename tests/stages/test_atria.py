@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -11,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.features import irregularity
+from edge.inference.beat_model import BeatModel
 from edge.messages import Episode, Gap, LabelledBeat, Likelihood, Message, Samples
-from edge.pipeline import Chain, atrial_model
+from edge.pipeline import Chain, atrial_model, strip_model
 from edge.stages.alarms import AlarmRules, Alarms
 from edge.stages.atria import EVERY, Atria
 from edge.stages.rhythm import Rhythm, RhythmRules
@@ -161,3 +163,40 @@ def test_the_rate_of_the_source_makes_little_difference(hz: int) -> None:
 
     assert rounded(sinus(200)) < -2
     assert rounded(fibrillation(200)) > 2
+
+
+def strip(intervals: list[float]) -> list[Episode]:
+    chain = Chain([Atria(atrial_model(), strip_model()), Rhythm(RhythmRules(), 1)])
+    given_beats = beats(intervals)
+    found: list[Message] = []
+    for beat in given_beats:
+        found += chain.push(beat)
+    return [m for m in [*found, *chain.flush()] if isinstance(m, Episode) and m.kind == "af"]
+
+
+@pytest.mark.parametrize("n", [12, 35, 70])
+def test_a_short_strip_is_judged_as_a_whole_at_its_end(n: int) -> None:
+    onset, end = strip(fibrillation(n))
+    assert (onset.phase, end.phase) == ("onset", "end")
+    assert onset.onset == 200
+    assert not strip(sinus(n))
+
+
+def test_few_beats_say_nothing_and_long_recordings_are_not_judged_as_strips() -> None:
+    assert not strip(fibrillation(4))
+    assert not strip(sinus(150) + fibrillation(30))
+
+
+def test_strips_of_the_challenge(data_dir: Path) -> None:
+    from training.strips import measure
+
+    folder = data_dir / "cinc2017"
+    if not folder.is_dir():
+        pytest.skip(f"needs the strips of the 2017 challenge in {folder}")
+    lines = (folder / "REFERENCE.csv").read_text().split()[:60]
+    right = 0
+    with BeatModel.load() as model:
+        for name, label in (line.split(",") for line in lines):
+            measured = measure(folder / name, model)
+            right += (label == "A") == (measured is not None and strip_model().log_odds(measured.tolist()) > 0)
+    assert right / len(lines) > 0.85

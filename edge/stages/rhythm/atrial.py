@@ -53,6 +53,11 @@ class AtrialFibrillation:
 
     def judge(self, likelihood: Likelihood) -> None:
         """Take the next judgement."""
+        if likelihood.whole:
+            if likelihood.log_odds > 0 and "af" not in self._episodes and self._first is not None:
+                self._onset, self._average = self._first, likelihood.log_odds
+                self._episodes.open("af", self._onset, likelihood.decided, self._evidence)
+            return
         self._judged = likelihood.decided
         self._average += (max(min(likelihood.log_odds, _LIMIT), -_LIMIT) - self._average) / _MEMORY
         self._recent.append((likelihood.sample, likelihood.log_odds))
