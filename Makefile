@@ -90,6 +90,7 @@ train: $(VENV)/.test
 schemas: $(VENV)/.demo
 	$(BIN)/python -m edge.contract.schemas docs/schemas
 	$(BIN)/python -m edge.findings.schema docs/schemas
+	$(BIN)/python -m edge.triage.schema docs/schemas
 
 # What is installed, on every Python and processor that is supported; needs uv.
 constraints:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from edge.findings.findings import Findings
-from edge.report import content, trend
+from edge.report import content, trend, triage
 from edge.report.drawing import ACCENT, BEAT, PRIORITY
 from edge.report.svg import DEFINITIONS, FONT, escape, svg
+from edge.triage.note import Note
 
 _STYLE = f"""
 :root{{color-scheme:light}}
@@ -31,6 +32,8 @@ ul.findings li{{padding:.8mm 0 .8mm 3mm;border-left:1.2mm solid #d9d9d9;margin-b
 .low{{border-left-color:{PRIORITY["low"]}!important}}
 .sign{{font-weight:600;margin-right:1.5mm}}
 .sign.high{{color:{PRIORITY["high"]}}}.sign.medium{{color:#8a6505}}.sign.low{{color:#146570}}
+.considered{{border-left:1.2mm solid #d9d9d9;padding-left:3mm;margin:0 0 3mm;break-inside:avoid}}
+.considered td{{border:0}}
 table{{border-collapse:collapse;font-size:9.5pt}}
 th,td{{text-align:left;padding:.7mm 4mm .7mm 0;border-bottom:.1mm solid #d9d9d9;vertical-align:top;font-weight:400}}
 thead th{{color:#5c5c5c}}
@@ -49,8 +52,16 @@ h2,h3,figcaption{{break-after:avoid}}}}
 _SIGNS = {"high": "!!!", "medium": "!!", "low": "!"}
 
 
-def page(found: Findings) -> str:
-    """Return the report as an HTML document."""
+def page(found: Findings, note: Note | None = None) -> str:
+    """Return the report as an HTML document.
+
+    Parameters
+    ----------
+    found : Findings
+        What it says.
+    note : Note, optional
+        The triage note, where there were answers.
+    """
     shown = content.figures(found)
     by_episode = content.numbers(shown)
     title = f"ECG report, {found.subject.name}"
@@ -60,6 +71,7 @@ def page(found: Findings) -> str:
         _facts(content.facts(found)),
         "<h2>Findings</h2>",
         _sentences(found, by_episode),
+        triage.section(note, by_episode) if note is not None else "",
         "<h2>Rate and rhythm</h2>",
         f"<div class=strip>{svg(trend.draw(found))}</div>",
         "<div class=two><div><h2>Beats</h2>",

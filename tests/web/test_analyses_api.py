@@ -66,11 +66,30 @@ def test_a_record_is_taken_analysed_and_told(client: httpx.Client, record: Path)
     report = client.get(done["links"]["report"])
     assert "ECG report, mine" in report.text
     assert "sandbox" in report.headers["content-security-policy"]
+    assert client.get(done["links"]["report_pdf"]).content.startswith(b"%PDF")
     assert client.get(done["links"]["findings"]).json() == done["findings"]
     assert done["id"] in [each["id"] for each in client.get(API).json()]
     assert client.delete(done["links"]["self"]).status_code == 204
     assert client.get(done["links"]["self"]).status_code == 404
     assert client.get(done["links"]["report"]).status_code == 404
+
+
+def test_answers_give_a_triage_note_that_is_in_the_report_and_is_gone_with_the_analysis(
+    client: httpx.Client, record: Path
+) -> None:
+    answers = {"questionnaire": '{"pain_now": "yes", "symptoms": {"palpitations": "no"}}'}
+    done = ended(client, client.post(API, files=pair(record), data=answers).headers["location"])
+    assert done["triage"]["urgency"] == "now"
+    assert done["triage"]["considered"][0]["name"] == "acute_coronary"
+    assert client.get(done["links"]["triage"]).json() == done["triage"]
+    report = client.get(done["links"]["report"]).text
+    assert "Acute coronary syndrome" in report
+    assert "Byrne et al." in report
+    without = ended(client, client.post(API, files=pair(record)).headers["location"])
+    assert without["triage"] is None
+    assert without["links"]["triage"] is None
+    assert client.delete(done["links"]["self"]).status_code == 204
+    assert client.get(done["links"]["triage"]).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -85,7 +104,8 @@ def test_a_record_is_taken_analysed_and_told(client: httpx.Client, record: Path)
         ([("file", ("a.hea", b"a/2 1 360 10\na 5\nb 5\n")), ("file", ("a.dat", b"00"))], "several segments"),
         ([("file", ("a.csv", b"1")), ("fs_hz", (None, b"fast"))], "samples a second"),
         ([("file", ("a.csv", b"1")), ("unit", (None, b"furlong"))], "is not known"),
-        ([("file", ("a.csv", b"1")), ("questionnaire", (None, b"["))], "not a JSON object"),
+        ([("file", ("a.csv", b"1")), ("questionnaire", (None, b"["))], "questionnaire"),
+        ([("file", ("a.csv", b"1")), ("questionnaire", (None, b'{"pain_now": "a bit"}'))], "yes, no or unknown"),
         ([("fs_hz", (None, b"360"))], "there is no file"),
     ],
 )

@@ -11,11 +11,12 @@ import pytest
 from postgres import postgres
 
 from edge.errors import EcgEdgeError
+from edge.triage.questionnaire import Questionnaire
 from edge.web.analyses.store import Asked, FullError, Store, new_id
 from edge.web.database import connect, sqlite_url
 from edge.web.ward.reviews import Reviews
 
-ASKED = Asked(file="record.hea", fs_hz=250.0, leads=("II", "V1"), questionnaire={"pain_now": True, "text": "µ ☃"})
+ASKED = Asked(file="record.hea", fs_hz=250.0, leads=("II", "V1"), questionnaire=Questionnaire(pain_now="yes"))
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

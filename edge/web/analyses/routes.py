@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse
 
 from edge.errors import EcgEdgeError
+from edge.triage.questionnaire import QUESTIONS
 from edge.web.analyses import upload
 from edge.web.analyses.files import KINDS, Folders
 from edge.web.analyses.runner import Runner
@@ -36,6 +37,8 @@ class Links(BaseModel):
     page: str
     findings: str | None = None
     report: str | None = None
+    report_pdf: str | None = None
+    triage: str | None = None
 
 
 class AnalysisBody(BaseModel):
@@ -52,9 +55,10 @@ class AnalysisBody(BaseModel):
 
 
 class WholeAnalysis(AnalysisBody):
-    """An analysis with its findings, once it is done (docs/schemas/findings.json)."""
+    """An analysis with its findings (docs/schemas/findings.json) and triage note, once it is done."""
 
     findings: dict[str, object] | None = None
+    triage: dict[str, object] | None = Field(None, description="Where there were answers (docs/schemas/triage.json).")
 
 
 class Problem(BaseModel):
@@ -86,10 +90,14 @@ def found(request: Request, analysis_id: str) -> Analysis:
     return analysis
 
 
-def body(analysis: Analysis) -> AnalysisBody:
+def body(request: Request, analysis: Analysis) -> AnalysisBody:
     """Return what is told of an analysis."""
-    here = f"{API}/{analysis.id}"
-    done = analysis.status == "done"
+    here, folders = f"{API}/{analysis.id}", services(request).folders
+
+    def link(name: str) -> str | None:
+        there = analysis.status == "done" and folders.result(analysis.id, name).is_file()
+        return f"{here}/{name}" if there else None
+
     return AnalysisBody(
         id=analysis.id,
         name=analysis.name,
@@ -101,8 +109,10 @@ def body(analysis: Analysis) -> AnalysisBody:
         links=Links(
             self=here,
             page=f"/analyses/{analysis.id}",
-            findings=f"{here}/findings.json" if done else None,
-            report=f"{here}/report.html" if done else None,
+            findings=link("findings.json"),
+            report=link("report.html"),
+            report_pdf=link("report.pdf"),
+            triage=link("triage.json"),
         ),
     )
 
@@ -128,7 +138,7 @@ async def create(request: Request, response: Response) -> AnalysisBody:
     except EcgEdgeError as error:
         raise HTTPException(400, str(error)) from None
     with_.runner.wake()
-    told = body(analysis)
+    told = body(request, analysis)
     response.headers["Location"] = told.links.self
     return told
 
@@ -141,7 +151,7 @@ def history(
 ) -> list[AnalysisBody]:
     """Return the history, the newest first."""
     number = found(request, before).number if before else None
-    return [body(each) for each in services(request).store.newest(limit, number)]
+    return [body(request, each) for each in services(request).store.newest(limit, number)]
 
 
 @router.get(
@@ -150,9 +160,10 @@ def history(
 def read(request: Request, analysis_id: Id) -> Response:
     """Return an analysis, with its findings once it is done."""
     analysis = found(request, analysis_id)
-    told = msgspec.json.decode(body(analysis).model_dump_json(), type=dict[str, msgspec.Raw])
-    path = services(request).folders.result(analysis.id, "findings.json")
-    told["findings"] = msgspec.Raw(path.read_bytes() if analysis.status == "done" and path.is_file() else b"null")
+    told = msgspec.json.decode(body(request, analysis).model_dump_json(), type=dict[str, msgspec.Raw])
+    for name in ("findings", "triage"):
+        path = services(request).folders.result(analysis.id, f"{name}.json")
+        told[name] = msgspec.Raw(path.read_bytes() if analysis.status == "done" and path.is_file() else b"null")
     return Response(msgspec.json.encode(told), media_type="application/json")
 
 
@@ -171,37 +182,41 @@ def delete(request: Request, analysis_id: Id) -> Response:
     return Response(status_code=204)
 
 
-@router.get(
-    API + "/{analysis_id}/findings.json",
-    tags=["analyses"],
-    response_class=FileResponse,
-    responses={404: {"model": Problem}},
-)
-def findings(request: Request, analysis_id: Id) -> Response:
-    """Return the findings alone."""
-    return _result(request, analysis_id, "findings.json", "application/json")
+_GROUPS = [
+    (title, [(name, text) for name, text in QUESTIONS.items() if name.partition(".")[0] == group])
+    for group, title in (
+        ("pain_now", "Now"),
+        ("symptoms", "Noticed lately"),
+        ("history", "Known of before"),
+        ("medication", "Taken"),
+    )
+]
+_FORMS = {
+    "findings.json": "application/json",
+    "triage.json": "application/json",
+    "report.html": "text/html; charset=utf-8",
+    "report.pdf": "application/pdf",
+}
+Form = Literal["findings.json", "triage.json", "report.html", "report.pdf"]
 
 
 @router.get(
-    API + "/{analysis_id}/report.html",
+    API + "/{analysis_id}/{form}",
     tags=["analyses"],
-    response_class=FileResponse,
-    responses={404: {"model": Problem}},
+    response_class=Response,
+    responses={200: {"content": {kind.partition(";")[0]: {} for kind in _FORMS.values()}}, 404: {"model": Problem}},
 )
-def report(request: Request, analysis_id: Id) -> Response:
-    """Return the report."""
-    answer = _result(request, analysis_id, "report.html", "text/html; charset=utf-8")
-    answer.headers["Content-Security-Policy"] = _REPORT_POLICY
-    answer.headers["X-Frame-Options"] = "SAMEORIGIN"
-    return answer
-
-
-def _result(request: Request, analysis_id: str, name: str, media_type: str) -> Response:
+def result(request: Request, analysis_id: Id, form: Form) -> Response:
+    """Return a part of the result: findings, triage note, or the report as HTML or PDF."""
     analysis = found(request, analysis_id)
-    path = services(request).folders.result(analysis.id, name)
+    path = services(request).folders.result(analysis.id, form)
     if analysis.status != "done" or not path.is_file():
-        raise HTTPException(404, "there is no such result yet" if analysis.status != "failed" else "it failed")
-    return FileResponse(path, media_type=media_type)
+        raise HTTPException(404, f"there is no {form} of this analysis; it is {analysis.status}")
+    answer = FileResponse(path, media_type=_FORMS[form])
+    if form == "report.html":
+        answer.headers["Content-Security-Policy"] = _REPORT_POLICY
+        answer.headers["X-Frame-Options"] = "SAMEORIGIN"
+    return answer
 
 
 @router.get("/analyses", include_in_schema=False)
@@ -210,10 +225,12 @@ def history_page(request: Request) -> Response:
     with_ = services(request)
     shown = with_.store.newest(_PAGE)
     limit = with_.settings.max_upload_mb
-    return page(request, "analyses.html", analyses=shown, kinds=",".join(KINDS), max_upload_mb=limit)
+    form: dict[str, Any] = {"kinds": ",".join(KINDS), "max_upload_mb": limit, "groups": _GROUPS}
+    return page(request, "analyses.html", analyses=shown, **form)
 
 
 @router.get("/analyses/{analysis_id}", include_in_schema=False)
 def analysis_page(request: Request, analysis_id: Id) -> Response:
     """Show an analysis: how far it is, or its report."""
-    return page(request, "analysis.html", analysis=found(request, analysis_id))
+    analysis = found(request, analysis_id)
+    return page(request, "analysis.html", analysis=analysis, links=body(request, analysis).links)

@@ -11,6 +11,7 @@ import msgspec
 import sqlalchemy as sql
 
 from edge.errors import EcgEdgeError
+from edge.triage.questionnaire import Questionnaire
 
 Status = Literal["queued", "running", "done", "failed"]
 
@@ -46,15 +47,15 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         The file to read, by the name it was given here.
     fs_hz, unit, leads : float, str, tuple of str
         What the uploader says of it, where it does not say so itself.
-    questionnaire : dict
-        Answers, as uploaded; empty if there were none.
+    questionnaire : Questionnaire
+        Answers; they are kept with the analysis, and go with it.
     """
 
     file: str
     fs_hz: float | None = None
     unit: str | None = None
     leads: tuple[str, ...] | None = None
-    questionnaire: dict[str, Any] = {}
+    questionnaire: Questionnaire = Questionnaire()
 
 
 class Analysis(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from edge.errors import one_line
+from edge.triage.questionnaire import Questionnaire
 from edge.web.analyses.files import MOST_FILES, Folders, UploadError, rename_in_header, shown_name, stored_names
 from edge.web.analyses.store import Asked, new_id
 
@@ -24,6 +25,19 @@ _PATIENCE_S = 900
 _BLOCK = 1 << 20
 # Each upload that is being read holds a little memory: the others wait for their turn.
 _reading = asyncio.Semaphore(8)
+
+
+def _inlined(kind: type) -> Any:
+    """Return the JSON schema of a struct without references, which a part of a larger schema cannot have."""
+    (whole,), parts = msgspec.json.schema_components([kind], ref_template="{name}")
+
+    def resolve(value: Any) -> Any:
+        if isinstance(value, dict):
+            return resolve(parts[value["$ref"]]) if "$ref" in value else {k: resolve(v) for k, v in value.items()}
+        return [resolve(each) for each in value] if isinstance(value, list) else value
+
+    return resolve(whole)
+
 
 SCHEMA: dict[str, Any] = {
     "requestBody": {
@@ -47,7 +61,9 @@ SCHEMA: dict[str, Any] = {
                         "questionnaire": {
                             "type": "string",
                             "maxLength": _MAX_FIELD,
-                            "description": "Answers, a JSON object.",
+                            "contentMediaType": "application/json",
+                            "contentSchema": _inlined(Questionnaire),
+                            "description": "Answers, a JSON object; what is left out is unknown.",
                         },
                     },
                 }
@@ -157,11 +173,11 @@ def _rate(text: str) -> float:
     raise UploadError(f"fs_hz takes samples a second, not {one_line(text)[:20]!r}")
 
 
-def _questionnaire(text: str) -> dict[str, Any]:
+def _questionnaire(text: str) -> Questionnaire:
     if not text:
-        return {}
+        return Questionnaire()
     try:
-        answers: dict[str, Any] = msgspec.json.decode(text, type=dict[str, Any])
-    except (msgspec.DecodeError, RecursionError):
-        raise UploadError("questionnaire is not a JSON object") from None
-    return answers
+        return msgspec.json.decode(text, type=Questionnaire)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        fix = "answer yes, no or unknown, as openapi.json describes"
+        raise UploadError(f"questionnaire: {one_line(str(error))[:200]}", fix) from None

@@ -1,6 +1,7 @@
 """One analysis in a process of its own, with bounds that the system keeps: `python -m edge.web.analyses.worker FOLDER`.
 
-It reads `task.json`, tells its progress and its end as JSON lines, and leaves `findings.json` and `report.html`.
+It reads `task.json`, tells its progress and its end as JSON lines, and leaves `findings.json`, `report.html`,
+`report.pdf` and, where there were answers, `triage.json`.
 """
 
 from __future__ import annotations
@@ -77,9 +78,11 @@ def main(folder: Path) -> int:
 def _analyse(folder: Path, task: Task) -> None:
     from edge.findings.analyze import findings_of  # noqa: PLC0415  (after the bounds are set)
     from edge.inference.beat_model import BeatModel  # noqa: PLC0415
-    from edge.report import write_report  # noqa: PLC0415
+    from edge.report.html import page  # noqa: PLC0415
+    from edge.report.write import write_report  # noqa: PLC0415
     from edge.sources.files import open_recording  # noqa: PLC0415
     from edge.sources.read_as import ReadAs  # noqa: PLC0415
+    from edge.triage.note import note_of  # noqa: PLC0415
 
     asked = task.asked
     read_as = ReadAs(fs_hz=asked.fs_hz, unit=asked.unit, leads=asked.leads)
@@ -88,9 +91,14 @@ def _analyse(folder: Path, task: Task) -> None:
         found = findings_of(recording, model, progress=_Progress())
     subject = msgspec.structs.replace(found.subject, name=Path(task.name).stem)
     found = msgspec.structs.replace(found, subject=subject)
-    for name in ("findings.json", "report.html"):
-        (folder / name).unlink(missing_ok=True)  # of an attempt that was interrupted
-        write_report(found, folder / name)
+    note = None if asked.questionnaire.is_empty else note_of(asked.questionnaire, found)
+    if note is not None:
+        (folder / "triage.json").write_bytes(msgspec.json.encode(note))
+    (folder / "findings.json").write_bytes(found.to_json())
+    (folder / "report.html").write_text(page(found, note), encoding="utf-8")
+    with contextlib.suppress(EcgEdgeError):  # what makes PDF is not installed everywhere
+        (folder / "report.pdf").unlink(missing_ok=True)  # of an attempt that was interrupted
+        write_report(found, folder / "report.pdf")
 
 
 class _Progress:

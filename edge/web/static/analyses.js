@@ -34,8 +34,24 @@ form.onsubmit = (event) => {
     problem.textContent = `${(size / 1e6).toFixed(0)} MB are more than the ${form.dataset.limit} MB that are taken at once`;
     return;
   }
-  send(new FormData(form));
+  send(withAnswers(new FormData(form)));
 };
+
+/** Answers, in one part of the form; what is not known is left out. */
+function withAnswers(data) {
+  const answers = {};
+  for (const [name, value] of [...data.entries()]) {
+    if (!name.startsWith("q.")) continue;
+    data.delete(name);
+    if (value === "unknown") continue;
+    const path = name.slice(2).split(".");
+    const last = path.pop();
+    const group = path.length ? (answers[path[0]] ??= {}) : answers;
+    group[last] = value;
+  }
+  if (Object.keys(answers).length) data.set("questionnaire", JSON.stringify(answers));
+  return data;
+}
 
 function send(data) {
   const button = form.querySelector("button");
