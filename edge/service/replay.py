@@ -18,6 +18,7 @@ from edge.errors import EcgEdgeError, SourceError
 from edge.inference.beat_model import BeatModel
 from edge.messages import Stream
 from edge.service.session import Session
+from edge.service.signals import Asked
 from edge.service.summary import Summary, Tally
 from edge.service.table import table
 from edge.service.terminal import Terminal
@@ -107,7 +108,7 @@ class Replay:
 @contextmanager
 def stop_on_signal() -> Iterator[threading.Event]:
     """Turn the first Ctrl-C or SIGTERM into an event, so that what was found is still written; the second one kills."""
-    stop = threading.Event()
+    stop = Asked()
     before: dict[signal.Signals, Any] = {}
 
     def ask(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # a signal handler's arguments

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -18,6 +19,19 @@ STOP_WITHIN_S = 5.0
 # Leaves the interpreter time to end.
 _DEADLINE_S = STOP_WITHIN_S - 0.5
 EXIT_CUT_SHORT = 1
+# However often it is asked for: who asks last is heard, too.
+_RELOAD_EVERY_S = 1.0
+# For the line that says so.
+_LAST_WORD_S = 0.1
+
+
+class Asked(threading.Event):
+    """An event that a signal handler may set while the thread it interrupts is about to wait for it or clears it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # That of a plain event cannot be taken twice: the handler would wait for the thread it has interrupted.
+        self._cond = threading.Condition(threading.RLock())
 
 
 class SignalRequests:
@@ -30,14 +44,17 @@ class SignalRequests:
     """
 
     def __init__(self) -> None:
-        self.stop = threading.Event()
-        self._reload = threading.Event()
+        self.stop = Asked()
+        self._reload = Asked()
+        self._taken_s = -_RELOAD_EVERY_S
 
     def take_reload(self) -> bool:
-        """Whether the configuration is to be read again; asks once."""
-        if not self._reload.is_set():
+        """Whether the configuration is to be read again; asks once, and once a second at most."""
+        now_s = time.monotonic()
+        if not self._reload.is_set() or now_s - self._taken_s < _RELOAD_EVERY_S:
             return False
         self._reload.clear()
+        self._taken_s = now_s
         return True
 
     def ask_reload(self) -> None:
@@ -58,6 +75,7 @@ def listening() -> Iterator[SignalRequests]:
     def cut_short() -> None:
         if not over.wait(_DEADLINE_S):
             _log.warning("not everything could be finished within %g s", STOP_WITHIN_S)
+            time.sleep(_LAST_WORD_S)
             os._exit(EXIT_CUT_SHORT)
 
     def ask(number: int, _frame: FrameType | None) -> None:

@@ -17,7 +17,7 @@ from edge.sinks.background import Background
 _ANSWERS_WITHIN_S = 5.0
 _OPENS_WITHIN_S = 1.0
 # SIGTERM leaves five seconds for everything.
-_CLOSES_WITHIN_S = 3.0
+_CLOSES_WITHIN_S = 2.5
 _T = TypeVar("_T")
 
 

@@ -16,11 +16,11 @@ from broker import HOST, Listener, Mosquitto
 from hypothesis import given
 from hypothesis import strategies as st
 from paho.mqtt.enums import CallbackAPIVersion
-from sinks_samples import MODEL, STREAM, an_alert
+from sinks_samples import MODEL, STREAM, a_second, an_alert
 
 from edge.contract.commands import MAX_BYTES, Acknowledge, Inbox, Refusal, RotateLog, Snapshot, parse
 from edge.contract.schemas import schema
-from edge.messages import Samples
+from edge.messages import Gap, Message, Samples, SourceState
 from edge.sinks.jsonl import JsonLines
 from edge.sinks.mqtt.broker import Broker
 from edge.sinks.mqtt.command_handler import CommandHandler, LastSamples
@@ -151,4 +151,71 @@ def test_a_device_obeys_answers_and_survives_what_is_sent_to_it(mosquitto: Mosqu
             jsonschema.validate(msgspec.json.decode(message.payload), schema(message.topic))
     sender.disconnect()
     sender.loop_stop()
+    listener.close()
+
+
+NO_SAMPLES: dict[str, Message] = {
+    "a gap": Gap(start=0, n=360, decided=360),
+    "a second": a_second(None, "no signal"),
+    "what the board says": SourceState(
+        ok=False, reason="unplugged", sample=0, time=STREAM.start_time, drift_ppm=None, counts={}
+    ),
+}
+
+
+@pytest.mark.parametrize("message", NO_SAMPLES.values(), ids=NO_SAMPLES)
+def test_what_is_asked_while_no_samples_come_is_answered(
+    message: Message, mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    listener = Listener(mosquitto.url)
+    with a_device(mosquitto, tmp_path) as (sink, _):
+        sink.write(an_alert(kind="signal_lost"))
+        listener.wait_for(lambda: listener.of("alerts"))
+        command = {"command": "acknowledge", "alert": listener.of("alerts")[0].json["id"], "by": "desk"}
+        sink._commands._inbox.put(msgspec.json.encode(command))  # type: ignore[union-attr]
+        sink.write(message)
+        listener.wait_for(lambda: listener.of("command/answer"))
+        assert listener.of("command/answer")[0].json["ok"]
+        listener.wait_for(lambda: listener.of("alerts/active")[-1].json["alerts"][0]["acknowledged"])  # type: ignore[index]
+    listener.close()
+
+
+def test_what_is_asked_before_there_is_a_board_is_answered(mosquitto: Mosquitto, tmp_path: Path) -> None:
+    box, inbox, listener = Outbox(tmp_path / "outbox.sqlite"), Inbox(), Listener(mosquitto.url)
+    link = MqttLink(Broker(host=HOST, port=mosquitto.port), "ecg-edge", box, commands=inbox.put)
+    commands = CommandHandler("ecg-edge", inbox)
+    sink = MqttSink(link, device="ecg-edge", version="0", runtime="test", model=MODEL, outbox=box, commands=commands)
+    sink.announce("no such port", final=False)
+    listener.wait_for(lambda: listener.states() == ["degraded"])
+    asked = (f'{{"command": "acknowledge", "alert": "{ID}"}}', '{"command": "snapshot"}', '{"command": "rotate_log"}')
+    for command in asked:
+        inbox.put(command.encode())
+    sink.announce("no such port", final=False)
+    listener.wait_for(lambda: len(listener.of("command/answer")) == 3)
+    assert [answer.json["reason"] for answer in listener.of("command/answer")] == [
+        "no alert in force has this id",
+        "there are no samples yet",
+        "no log of alerts is written",
+    ]
+    sink.announce("no such port", final=True)
+    listener.close()
+    box.close()
+
+
+def test_a_flood_of_commands_makes_one_file_and_one_snapshot(mosquitto: Mosquitto, tmp_path: Path) -> None:
+    listener = Listener(mosquitto.url)
+    with a_device(mosquitto, tmp_path) as (sink, log):
+        inbox = sink._commands._inbox  # type: ignore[union-attr]
+        listener.wait_for(lambda: listener.of("alerts/active"))
+        for number in range(200):
+            log.write(an_alert(number=number))
+            inbox.put(b'{"command": "rotate_log"}')
+            inbox.put(b'{"command": "snapshot"}')
+            sink.write(Samples(start=36 * number, mv=np.zeros((36, 2), np.float32)))
+        listener.wait_for(lambda: listener.of("command/answer"))
+    assert sorted(path.name for path in tmp_path.glob("alerts*")) == ["alerts.jsonl", "alerts.jsonl.1"]
+    assert sum(len(path.read_bytes().splitlines()) for path in tmp_path.glob("alerts*")) == 200
+    told = {(m.json["command"], m.json["reason"]) for m in listener.of("command/answer")}
+    assert ("rotate_log", "was done less than 10 s ago") in told
+    assert len(listener.of("snapshot")) <= 5
     listener.close()

@@ -26,7 +26,7 @@ from edge.messages import Message, Samples, Stream
 from edge.service.health import LEAST_FREE, Health, load_model, writable
 from edge.service.notify import Notifier
 from edge.service.run import LiveRun
-from edge.service.signals import STOP_WITHIN_S
+from edge.service.signals import STOP_WITHIN_S, Asked, SignalRequests
 from edge.service.wiring import Options, model_info, mqtt_sink
 from edge.sinks import Sink
 from edge.sources.serial.sensor import SerialSensor
@@ -133,6 +133,36 @@ def test_sighup_takes_up_rules_and_refuses_nonsense(manager: Manager, board: Pat
     assert "mqtt: takes effect after a restart" in err
     assert re.search(r"rhythm\.tachicardia_bpm: no such key: .*; the configuration stays as it was", err)
     assert b'"tachycardia"' in alerts.read_bytes()
+
+
+def test_a_signal_in_the_midst_of_what_it_asks_for_does_not_stop_the_watch() -> None:
+    for asked in (Asked(), SignalRequests().stop):
+        with asked._cond:  # as `clear` and `wait` do, where a signal may interrupt them
+            asked.set()
+        assert asked.wait(0)
+
+
+def test_a_flood_of_sighup_is_taken_once_a_second(manager: Manager, board: Path, tmp_path: Path) -> None:
+    config = tmp_path / "edge.toml"
+    config.write_text(f'[sensor]\nport = "{board}"\n')
+    with service(manager, "--config", config, "--json") as process:
+        manager.wait_for("READY")
+        begun = time.monotonic()
+        for _ in range(3000):
+            process.send_signal(signal.SIGHUP)
+            time.sleep(0.0005)
+        config.write_text(f'[sensor]\nport = "{board}"\n[rhythm]\ntachycardia_bpm = 80\n')
+        process.send_signal(signal.SIGHUP)
+        # The last word is heard, however many were said before.
+        time.sleep(3)
+        seconds = time.monotonic() - begun
+        manager.wait_for("WATCHDOG", len(manager.of("WATCHDOG")) + 1)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=STOP_WITHIN_S + 5)
+    assert process.returncode == 0, err
+    assert 2 <= len(manager.of("RELOADING")) <= seconds + 3
+    assert "configuration read again; changed: rhythm" in err
+    assert sum(msgspec.json.decode(out)["beats"].values()) > 5
 
 
 def test_what_is_wrong_here_is_told_with_the_status(

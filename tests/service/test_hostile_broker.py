@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -60,7 +60,20 @@ def is_not_there() -> Iterator[int]:
     yield free_port()
 
 
-@pytest.mark.parametrize("broker", [swallows_everything, is_not_there])
+@contextmanager
+def lets_nobody_in() -> Iterator[int]:
+    """A broker to which not even a connection is made: its queue of those who wait is full."""
+    with socket.socket() as server, ExitStack() as waiting:
+        server.bind((HOST, 0))
+        server.listen(0)
+        for _ in range(8):
+            guest = waiting.enter_context(socket.socket())
+            guest.setblocking(False)
+            guest.connect_ex(server.getsockname())
+        yield server.getsockname()[1]
+
+
+@pytest.mark.parametrize("broker", [swallows_everything, is_not_there, lets_nobody_in])
 def test_stopped_while_it_looks_for_the_broker_nothing_is_lost(
     broker: Callable[[], AbstractContextManager[int]],
     manager: Manager,

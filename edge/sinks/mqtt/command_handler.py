@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,6 +14,8 @@ from edge.contract.commands import Acknowledge, Answer, Command, Inbox, Refusal,
 from edge.messages import Samples
 
 SNAPSHOT_S = 10.0
+# Each costs room, in the log's folder or on the way to the broker.
+_ROTATE_EVERY_S, _SNAPSHOT_EVERY_S = 10.0, 1.0
 Rotate = Callable[[], str]
 """Begins a new log and returns where the old one is; may raise `OSError`."""
 
@@ -66,6 +69,7 @@ class CommandHandler:
         self._device = device
         self._inbox = inbox
         self._rotate = rotate
+        self._done_s: dict[type[Command], float] = {}
 
     def next(self, *, acknowledge: Callable[[UUID, str | None], bool], snapshot: Callable[[], bool]) -> Answer | None:
         """Carry out the next command; return what to answer, None if there is nothing to do."""
@@ -84,9 +88,20 @@ class CommandHandler:
             case Acknowledge():
                 return None if acknowledge(command.alert, command.by) else "no alert in force has this id"
             case Snapshot():
-                return None if snapshot() else "there are no samples yet"
+                return self._too_soon(Snapshot, _SNAPSHOT_EVERY_S) or self._sent(snapshot)
             case RotateLog():
-                return self._rotated()
+                return self._too_soon(RotateLog, _ROTATE_EVERY_S) or self._rotated()
+
+    def _too_soon(self, kind: type[Command], every_s: float) -> str | None:
+        """Say that this was done just now; it is not done more often than is of use to anybody."""
+        too_soon = time.monotonic() - self._done_s.get(kind, -every_s) < every_s
+        return f"was done less than {every_s:g} s ago" if too_soon else None
+
+    def _sent(self, snapshot: Callable[[], bool]) -> str | None:
+        if not snapshot():
+            return "there are no samples yet"
+        self._done_s[Snapshot] = time.monotonic()
+        return None
 
     def _rotated(self) -> str | None:
         if self._rotate is None:
@@ -95,6 +110,7 @@ class CommandHandler:
             self._rotate()
         except OSError as error:
             return error.strerror or "the log cannot be rotated"
+        self._done_s[RotateLog] = time.monotonic()
         return None
 
     def _answer(self, command: str | None, request: str | None, problem: str | None) -> Answer:

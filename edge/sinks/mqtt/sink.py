@@ -80,6 +80,7 @@ class MqttSink(Sink):
             link=None,
         )
         self._announced = False
+        self._forget()
 
     @property
     def where(self) -> str:
@@ -101,11 +102,7 @@ class MqttSink(Sink):
         """Connect, and say that the device watches `stream`."""
         self._stream = stream
         self._encoder = Encoder(self._device, self._model, stream)
-        self._beats: list[LabelledBeat] = []
-        self._active: dict[int, Alert] = {}
-        self._seen: dict[UUID, Acknowledged] = {}
-        self._last = LastSamples(round(SNAPSHOT_S * stream.fs_hz))
-        self._availability = _Availability()
+        self._forget(stream.fs_hz)
         source = SourceInfo(
             name=stream.name,
             fs_hz=stream.fs_hz,
@@ -120,6 +117,14 @@ class MqttSink(Sink):
         self._say("online", None)
         self._publish_active()
 
+    def _forget(self, fs_hz: float = 0.0) -> None:
+        """Begin without anything of an earlier stream."""
+        self._beats: list[LabelledBeat] = []
+        self._active: dict[int, Alert] = {}
+        self._seen: dict[UUID, Acknowledged] = {}
+        self._last = LastSamples(round(SNAPSHOT_S * fs_hz))
+        self._availability = _Availability()
+
     def announce(self, reason: str, *, final: bool) -> None:
         """Say why there is no stream to watch, or that there will be none."""
         if not self._announced:
@@ -131,6 +136,7 @@ class MqttSink(Sink):
             self._publisher.close(self._status_now("offline", reason))
         else:
             self._say("degraded", reason)
+            self._obey()
 
     def write(self, message: Message) -> None:
         """Publish what the contract has a topic for."""
@@ -151,6 +157,7 @@ class MqttSink(Sink):
                 self._take_samples(message)
             case _:
                 pass
+        self._obey()
 
     def _take_samples(self, message: Samples) -> None:
         if self._waveform:
@@ -158,8 +165,13 @@ class MqttSink(Sink):
                 self._publish(topics.WAVEFORM, self._encoder.waveform(block))
         if self._commands is not None:
             self._last.add(message)
-            while answer := self._commands.next(acknowledge=self._acknowledge, snapshot=self._publish_snapshot):
-                self._publish(topics.ANSWER, answer)
+
+    def _obey(self) -> None:
+        """Carry out the commands that have come, whether or not samples do."""
+        if self._commands is None:
+            return
+        while answer := self._commands.next(acknowledge=self._acknowledge, snapshot=self._publish_snapshot):
+            self._publish(topics.ANSWER, answer)
 
     def _acknowledge(self, alert: UUID, by: str | None) -> bool:
         if alert not in (active.id for active in self._active.values()):
