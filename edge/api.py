@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +21,9 @@ from edge.sources import Recording
 from edge.sources.array import ArrayRecording
 from edge.sources.files import open_recording
 from edge.sources.read_as import ReadAs
+
+if TYPE_CHECKING:
+    from edge.report.plot import Picture
 
 
 class Analyzed:
@@ -76,6 +80,31 @@ class Analyzed:
         from edge.report.write import write_report  # noqa: PLC0415
 
         return write_report(self.findings, Path(path))
+
+    def plot(self, start_s: float = 0.0, stop_s: float | None = None) -> Picture:
+        """Return a picture of a stretch on ECG paper, what was found marked in it; notebooks show it.
+
+        Parameters
+        ----------
+        start_s, stop_s : float
+            From, to; half a minute if not said, ten minutes at most.
+
+        Raises
+        ------
+        EcgEdgeError
+            If there is no such stretch.
+
+        Examples
+        --------
+        >>> import numpy as np, edge
+        >>> t = np.arange(250 * 30) / 250
+        >>> mv = np.exp(-(((t % 0.8) - 0.4) / 0.012) ** 2)
+        >>> edge.analyze(mv, fs_hz=250).plot(start_s=10, stop_s=20).drawing.width
+        263.0
+        """
+        from edge.report.plot import plot  # noqa: PLC0415
+
+        return plot(self.recording, self.findings, start_s, stop_s)
 
     def export(self, form: str, path: str | Path) -> Path:
         """Write samples, beats and episodes as `fhir`, `dicom`, `edf` or `csv`.

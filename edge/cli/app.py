@@ -127,6 +127,15 @@ def replay(
     rate: Rate = None,
     unit: InUnit = None,
     leads: Leads = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(callback=at_home, metavar="FILE", help="Draw a stretch with what was found: .svg, .png or .pdf."),
+    ] = None,
+    start: Annotated[float, typer.Option(metavar="S", min=0, help="Where the picture begins, s.")] = 0.0,
+    stop: Annotated[float | None, typer.Option(metavar="S", help="Where it ends.", show_default="30 s later")] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Watch waveform, rate, beats and alerts go by, in real time or at --speed.")
+    ] = False,
     json: Json = False,
     block: Annotated[int | None, typer.Option(min=1, hidden=True, help="Samples a block.")] = None,
 ) -> None:
@@ -149,7 +158,18 @@ def replay(
         read_as=read_as(rate, unit, leads),
     )
     names = [str(at_home(Path(record))) if record.startswith("~") else record for record in records]
-    raise typer.Exit(service.replay_records(names, data, options, as_json=json))
+    if live:
+        from edge.demo import live as view  # noqa: PLC0415
+
+        raise typer.Exit(view.watch(names, data, options))
+    if plot is None:
+        raise typer.Exit(service.replay_records(names, data, options, as_json=json))
+    if len(names) > 1 and "{name}" not in plot.name:
+        raise typer.BadParameter("several records would write one file: put {name} into its name", param_hint="--plot")
+    from edge.service.plot import sink_for  # noqa: PLC0415
+
+    more = sink_for(plot, start, stop)
+    raise typer.Exit(service.replay_records(names, data, options, as_json=json, more=more))
 
 
 @app.command(epilog="Example: ecg-edge demo --speed 20")

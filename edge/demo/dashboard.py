@@ -63,6 +63,12 @@ class Dashboard:
         if self._live is not None:
             self._live.stop()
 
+    def begin(self, fs_hz: float) -> None:
+        """Begin with a stream of a known rate, where no status says it."""
+        self._fs_hz = fs_hz
+        self._waveform.clear()
+        self._beats.clear()
+
     def take(self, topic: str, payload: bytes) -> None:
         """Take in one message.
 

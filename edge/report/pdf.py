@@ -104,7 +104,7 @@ class _Path:
 
     def __init__(self, points: NDArray[np.float64], *, closed: bool = False) -> None:
         n = len(points)
-        steps = "%.3f %.3f m" + "\n%.3f %.3f l" * (n - 1)
+        steps = "%.2f %.2f m" + "\n%.2f %.2f l" * (n - 1)
         self._code = steps % tuple(points.ravel().tolist()) + (" h" if closed else "")
 
     def getCode(self) -> str:  # noqa: N802  # reportlab's name

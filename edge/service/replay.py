@@ -125,7 +125,15 @@ def stop_on_signal() -> Iterator[threading.Event]:
             signal.signal(caught, handler)
 
 
-def replay_records(names: Sequence[str], data: Path | None, options: Options, *, as_json: bool = False) -> int:
+def replay_records(
+    names: Sequence[str],
+    data: Path | None,
+    options: Options,
+    *,
+    as_json: bool = False,
+    quiet: bool = False,
+    more: Callable[[BeatModel], Sequence[Sink]] = lambda _: (),
+) -> int:
     """Replay records one after the other, and print what was found.
 
     Parameters
@@ -138,6 +146,10 @@ def replay_records(names: Sequence[str], data: Path | None, options: Options, *,
         What is asked for.
     as_json : bool
         Whether to print one JSON object per record instead of lines and a table.
+    quiet : bool
+        Whether nothing but errors is printed, as where a further sink shows it.
+    more : callable
+        Returns further sinks, given the model.
 
     Returns
     -------
@@ -147,16 +159,23 @@ def replay_records(names: Sequence[str], data: Path | None, options: Options, *,
     summaries: list[Summary] = []
     with Terminal() as terminal:
         with BeatModel.load(options.config.model.name) as model, stop_on_signal() as stop:
-            outputs = sinks(options, model, console=None if as_json else terminal.console())
-            replay = Replay(options, model, outputs, report=terminal.report, progress=terminal.progress, stop=stop)
+            outputs = [*more(model), *sinks(options, model, console=None if as_json or quiet else terminal.console())]
+            replay = Replay(
+                options,
+                model,
+                outputs,
+                report=terminal.report,
+                progress=None if quiet else terminal.progress,
+                stop=stop,
+            )
             for name in names:
                 summaries.append(_replay_one(replay, name, data, terminal.report))
-                if as_json:
+                if as_json and not quiet:
                     terminal.print(msgspec.json.encode(summaries[-1]).decode())
                 if stop.is_set():
                     terminal.report("interrupted, what was found so far is kept")
                     break
-        if not as_json:
+        if not as_json and not quiet:
             terminal.print(table(summaries, terminal.columns, terminal.told))
         shown = terminal.finish(None)
     if stop.is_set():

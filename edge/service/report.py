@@ -99,9 +99,9 @@ def _one(name: str, wanted: Wanted, data: Path | None, options: Options, work: _
         )
         terminal.progress.clear()
         for path in wanted.reports:
-            terminal.report(f"{write_report(found, _named(path, title))} written")
+            terminal.report(f"{write_report(found, named(path, title))} written")
         for form, path in wanted.exports.items():
-            terminal.report(f"{write_export(form, recording, found, _named(path, title))} written")
+            terminal.report(f"{write_export(form, recording, found, named(path, title))} written")
     except EcgEdgeError as error:
         terminal.report(error)
         return None
@@ -118,7 +118,8 @@ def printable_lines(found: Findings) -> str:
     return "\n".join(printable(line) for line in (f"{found.subject.name}:", *found.summary().splitlines()))
 
 
-def _named(path: Path, name: str) -> Path:
+def named(path: Path, name: str) -> Path:
+    """Return a file's path, a recording's name in the place of `{name}`."""
     return path.with_name(path.name.replace("{name}", _file_name(name)))
 
 
