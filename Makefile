@@ -35,6 +35,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.serial
 	$(BIN)/python -m benchmarks.live
 	$(BIN)/python -m benchmarks.report
+	$(BIN)/python -m benchmarks.web
 
 # What is read of rendered paper, ours and another's, and of real pages; an hour. Or: python -m benchmarks.paper --quick
 paper: $(VENV)/.bench

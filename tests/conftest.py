@@ -29,6 +29,7 @@ _SLOW = (
     "service/test_same_labels.py",
     "service/test_steady.py",
     "test_systemd.py",
+    "web/test_openapi.py",
     "web/test_ward_page.py",
 )
 

@@ -17,6 +17,7 @@ from edge.web.analyses.files import KINDS, Folders
 from edge.web.analyses.runner import Runner
 from edge.web.analyses.store import Analysis, FullError, Store
 from edge.web.pages import page
+from edge.web.problems import EVERYWHERE, problems
 from edge.web.settings import Settings
 
 API = "/api/v1/analyses"
@@ -26,7 +27,7 @@ _REPORT_POLICY = (
     "sandbox allow-popups; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
 )
 
-router = APIRouter()
+router = APIRouter(responses=EVERYWHERE)
 Id = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="Id of the analysis.")]
 
 
@@ -59,12 +60,6 @@ class WholeAnalysis(AnalysisBody):
 
     findings: dict[str, object] | None = None
     triage: dict[str, object] | None = Field(None, description="Where there were answers (docs/schemas/triage.json).")
-
-
-class Problem(BaseModel):
-    """Why something was not done."""
-
-    detail: str
 
 
 class Services(msgspec.Struct, frozen=True):
@@ -117,11 +112,13 @@ def body(request: Request, analysis: Analysis) -> AnalysisBody:
     )
 
 
-_BAD: dict[int | str, dict[str, Any]] = {code: {"model": Problem} for code in (400, 408, 413, 415, 503, 507)}
-
-
 @router.post(
-    API, tags=["analyses"], status_code=202, response_model=AnalysisBody, responses=_BAD, openapi_extra=upload.SCHEMA
+    API,
+    tags=["analyses"],
+    status_code=202,
+    response_model=AnalysisBody,
+    responses=problems(408, 415, 503, 507),
+    openapi_extra=upload.SCHEMA,
 )
 async def create(request: Request, response: Response) -> AnalysisBody:
     """Take an upload and put its analysis into the queue."""
@@ -154,9 +151,7 @@ def history(
     return [body(request, each) for each in services(request).store.newest(limit, number)]
 
 
-@router.get(
-    API + "/{analysis_id}", tags=["analyses"], response_model=WholeAnalysis, responses={404: {"model": Problem}}
-)
+@router.get(API + "/{analysis_id}", tags=["analyses"], response_model=WholeAnalysis)
 def read(request: Request, analysis_id: Id) -> Response:
     """Return an analysis, with its findings once it is done."""
     analysis = found(request, analysis_id)
@@ -171,7 +166,7 @@ def read(request: Request, analysis_id: Id) -> Response:
     API + "/{analysis_id}",
     tags=["analyses"],
     status_code=204,
-    responses={404: {"model": Problem}, 409: {"model": Problem}},
+    responses=problems(409),
 )
 def delete(request: Request, analysis_id: Id) -> Response:
     """Delete an analysis: uploads, answers and results."""
@@ -204,7 +199,7 @@ Form = Literal["findings.json", "triage.json", "report.html", "report.pdf"]
     API + "/{analysis_id}/{form}",
     tags=["analyses"],
     response_class=Response,
-    responses={200: {"content": {kind.partition(";")[0]: {} for kind in _FORMS.values()}}, 404: {"model": Problem}},
+    responses={200: {"content": {kind.partition(";")[0]: {} for kind in _FORMS.values()}}},
 )
 def result(request: Request, analysis_id: Id, form: Form) -> Response:
     """Return a part of the result: findings, triage note, or the report as HTML or PDF."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -10,17 +10,17 @@ from pydantic import BaseModel, Field
 
 from edge.web.clock import Now
 from edge.web.pages import page
+from edge.web.problems import EVERYWHERE
 from edge.web.ward import strips
 from edge.web.ward.alerts import WardAlert
 from edge.web.ward.reviews import Review, Reviews
-from edge.web.ward.routes import AlertId, Device, Problem, bed_of
+from edge.web.ward.routes import AlertId, Device, bed_of
 
-router = APIRouter()
+router = APIRouter(responses=EVERYWHERE)
 
 _SVG = "image/svg+xml"
 _STRIP_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _LAST_S = 10.0
-_UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"model": Problem}}
 
 
 class Said(BaseModel):
@@ -53,16 +53,14 @@ def bed_page(request: Request, device: Device) -> Response:
     return page(request, "bed.html", device=device)
 
 
-@router.get("/api/v1/devices/{device}/trend", tags=["ward"], responses=_UNKNOWN)
+@router.get("/api/v1/devices/{device}/trend", tags=["ward"])
 def trend(request: Request, device: Device) -> Trend:
     """Return the heart rate of the last hour."""
     seconds, bpm = bed_of(request, device).trend.points(Now.read().wall_s)
     return Trend(seconds=seconds, bpm=bpm)
 
 
-@router.get(
-    "/api/v1/devices/{device}/alerts", tags=["ward"], responses=_UNKNOWN, response_model=list[dict[str, object]]
-)
+@router.get("/api/v1/devices/{device}/alerts", tags=["ward"], response_model=list[dict[str, object]])
 def alerts(request: Request, device: Device) -> Response:
     """Return the alerts in force and those that ended lately, the newest first, and what was said of each."""
     told = bed_of(request, device).alerts
@@ -72,7 +70,7 @@ def alerts(request: Request, device: Device) -> Response:
     return Response(msgspec.json.encode(rows), media_type="application/json")
 
 
-@router.post("/api/v1/devices/{device}/alerts/{alert}/review", tags=["ward"], status_code=204, responses=_UNKNOWN)
+@router.post("/api/v1/devices/{device}/alerts/{alert}/review", tags=["ward"], status_code=204)
 def review(request: Request, device: Device, alert: AlertId, said: Said) -> Response:
     """Keep what somebody says of an alert after looking at it."""
     if bed_of(request, device).alerts.find(alert) is None:
@@ -85,7 +83,7 @@ def review(request: Request, device: Device, alert: AlertId, said: Said) -> Resp
     "/api/v1/devices/{device}/alerts/{alert}/strip.svg",
     tags=["ward"],
     response_class=Response,
-    responses={200: {"content": {_SVG: {}}}, **_UNKNOWN},
+    responses={200: {"content": {_SVG: {}}}},
 )
 def alert_strip(request: Request, device: Device, alert: AlertId) -> Response:
     """Return the signal around an alert's onset, on ECG paper."""
@@ -100,7 +98,7 @@ def alert_strip(request: Request, device: Device, alert: AlertId) -> Response:
     "/api/v1/devices/{device}/strip.svg",
     tags=["ward"],
     response_class=Response,
-    responses={200: {"content": {_SVG: {}}}, **_UNKNOWN},
+    responses={200: {"content": {_SVG: {}}}},
 )
 def last_strip(request: Request, device: Device) -> Response:
     """Return the last ten seconds, on ECG paper."""

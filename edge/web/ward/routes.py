@@ -12,12 +12,13 @@ from pydantic import BaseModel, Field
 from starlette.websockets import WebSocketDisconnect
 
 from edge.web.pages import page
+from edge.web.problems import EVERYWHERE, problems
 from edge.web.ward.bed import Bed
 from edge.web.ward.clients import Lost, WaveClient
 from edge.web.ward.hub import AcknowledgeError, Hub
 from edge.web.ward.stream import EventStream
 
-router = APIRouter()
+router = APIRouter(responses=EVERYWHERE)
 
 TRY_AGAIN_LATER, ANOTHER_RUN = 1013, 4000
 """Closes a WebSocket whose browser cannot keep up; or one that knows the beds of an earlier run of the server."""
@@ -32,12 +33,6 @@ class Seen(BaseModel):
     """Who says to have seen an alert: a role or a place, never a patient."""
 
     by: str = Field("ward page", min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")
-
-
-class Problem(BaseModel):
-    """Why something was not done."""
-
-    detail: str
 
 
 def hub_of(request: Request | WebSocket) -> Hub:
@@ -115,7 +110,7 @@ async def _listen(socket: WebSocket, client: WaveClient) -> None:
     "/api/v1/devices/{device}/alerts/{alert}/acknowledge",
     tags=["ward"],
     status_code=204,
-    responses={404: {"model": Problem}, 409: {"model": Problem}},
+    responses=problems(409),
 )
 async def acknowledge(request: Request, device: Device, alert: AlertId, seen: Seen) -> Response:
     """Say that somebody has seen an alert; done when its device knows."""
