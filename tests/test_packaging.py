@@ -37,6 +37,8 @@ def test_the_wheel_carries_models_and_unit_and_no_tests(wheel: Path) -> None:
         assert f"edge/models/{name}" in names
     for name in ("ecg-edge.service", "70-ecg-edge.rules", "ecg-edge.toml"):
         assert f"edge/systemd/{name}" in names
+    for name in ("templates/ward.html", "static/ward.js", "static/uplot/uPlot.esm.js", "static/uplot/LICENSE"):
+        assert f"edge/web/{name}" in names
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/", "models/"))]
 
 

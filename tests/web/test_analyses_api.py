@@ -66,7 +66,9 @@ def test_a_record_is_taken_analysed_and_told(client: httpx.Client, record: Path)
     report = client.get(done["links"]["report"])
     assert "ECG report, mine" in report.text
     assert "sandbox" in report.headers["content-security-policy"]
-    assert client.get(done["links"]["report_pdf"]).content.startswith(b"%PDF")
+    begins = {"report_pdf": b"%PDF", "fhir": b"{", "edf": b"0  ", "csv": b"time", "dicom": bytes(128) + b"DICM"}
+    for key, head in begins.items():
+        assert client.get(done["links"][key]).content.startswith(head), key
     assert client.get(done["links"]["findings"]).json() == done["findings"]
     assert done["id"] in [each["id"] for each in client.get(API).json()]
     assert client.delete(done["links"]["self"]).status_code == 204

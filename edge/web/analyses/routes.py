@@ -14,6 +14,7 @@ from edge.errors import EcgEdgeError
 from edge.triage.questionnaire import QUESTIONS
 from edge.web.analyses import upload
 from edge.web.analyses.files import KINDS, Folders
+from edge.web.analyses.results import RESULTS, Name
 from edge.web.analyses.runner import Runner
 from edge.web.analyses.store import Analysis, FullError, Store
 from edge.web.pages import page
@@ -39,7 +40,11 @@ class Links(BaseModel):
     findings: str | None = None
     report: str | None = None
     report_pdf: str | None = None
-    triage: str | None = None
+    triage: str | None = Field(None, description="The note, where there were answers.")
+    fhir: str | None = None
+    dicom: str | None = None
+    edf: str | None = None
+    csv: str | None = None
 
 
 class AnalysisBody(BaseModel):
@@ -88,11 +93,8 @@ def found(request: Request, analysis_id: str) -> Analysis:
 def body(request: Request, analysis: Analysis) -> AnalysisBody:
     """Return what is told of an analysis."""
     here, folders = f"{API}/{analysis.id}", services(request).folders
-
-    def link(name: str) -> str | None:
-        there = analysis.status == "done" and folders.result(analysis.id, name).is_file()
-        return f"{here}/{name}" if there else None
-
+    there = [name for name in RESULTS if analysis.status == "done" and folders.result(analysis.id, name).is_file()]
+    results = {RESULTS[name].key: f"{here}/{name}" for name in there}
     return AnalysisBody(
         id=analysis.id,
         name=analysis.name,
@@ -101,14 +103,7 @@ def body(request: Request, analysis: Analysis) -> AnalysisBody:
         progress=analysis.progress,
         created_ms=analysis.created_ms,
         finished_ms=analysis.finished_ms,
-        links=Links(
-            self=here,
-            page=f"/analyses/{analysis.id}",
-            findings=link("findings.json"),
-            report=link("report.html"),
-            report_pdf=link("report.pdf"),
-            triage=link("triage.json"),
-        ),
+        links=Links(self=here, page=f"/analyses/{analysis.id}", **results),
     )
 
 
@@ -177,6 +172,7 @@ def delete(request: Request, analysis_id: Id) -> Response:
     return Response(status_code=204)
 
 
+_MEDIA_TYPES = sorted({result.media_type.partition(";")[0] for result in RESULTS.values()})
 _GROUPS = [
     (title, [(name, text) for name, text in QUESTIONS.items() if name.partition(".")[0] == group])
     for group, title in (
@@ -186,29 +182,22 @@ _GROUPS = [
         ("medication", "Taken"),
     )
 ]
-_FORMS = {
-    "findings.json": "application/json",
-    "triage.json": "application/json",
-    "report.html": "text/html; charset=utf-8",
-    "report.pdf": "application/pdf",
-}
-Form = Literal["findings.json", "triage.json", "report.html", "report.pdf"]
 
 
 @router.get(
-    API + "/{analysis_id}/{form}",
+    API + "/{analysis_id}/{name}",
     tags=["analyses"],
     response_class=Response,
-    responses={200: {"content": {kind.partition(";")[0]: {} for kind in _FORMS.values()}}},
+    responses={200: {"content": {kind: {} for kind in _MEDIA_TYPES}}},
 )
-def result(request: Request, analysis_id: Id, form: Form) -> Response:
-    """Return a part of the result: findings, triage note, or the report as HTML or PDF."""
+def result(request: Request, analysis_id: Id, name: Name) -> Response:
+    """Return a part of the result: findings, triage note, report or export."""
     analysis = found(request, analysis_id)
-    path = services(request).folders.result(analysis.id, form)
+    path = services(request).folders.result(analysis.id, name)
     if analysis.status != "done" or not path.is_file():
-        raise HTTPException(404, f"there is no {form} of this analysis; it is {analysis.status}")
-    answer = FileResponse(path, media_type=_FORMS[form])
-    if form == "report.html":
+        raise HTTPException(404, f"there is no {name} of this analysis; it is {analysis.status}")
+    answer = FileResponse(path, media_type=RESULTS[name].media_type)
+    if name == "report.html":
         answer.headers["Content-Security-Policy"] = _REPORT_POLICY
         answer.headers["X-Frame-Options"] = "SAMEORIGIN"
     return answer
@@ -228,4 +217,6 @@ def history_page(request: Request) -> Response:
 def analysis_page(request: Request, analysis_id: Id) -> Response:
     """Show an analysis: how far it is, or its report."""
     analysis = found(request, analysis_id)
-    return page(request, "analysis.html", analysis=analysis, links=body(request, analysis).links)
+    links = body(request, analysis).links.model_dump()
+    results = [(links[result.key], result.title, name) for name, result in RESULTS.items() if links[result.key]]
+    return page(request, "analysis.html", analysis=analysis, results=results)

@@ -1,7 +1,7 @@
 """One analysis in a process of its own, with bounds that the system keeps: `python -m edge.web.analyses.worker FOLDER`.
 
-It reads `task.json`, tells its progress and its end as JSON lines, and leaves `findings.json`, `report.html`,
-`report.pdf` and, where there were answers, `triage.json`.
+It reads `task.json`, tells its progress and its end as JSON lines, and leaves the files of `RESULTS`: the
+note where there were answers, exports where the recording is not all too long.
 """
 
 from __future__ import annotations
@@ -11,15 +11,23 @@ import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from edge.errors import EcgEdgeError, one_line
+from edge.web.analyses.results import RESULTS
 from edge.web.analyses.store import Asked
+
+if TYPE_CHECKING:
+    from edge.findings.findings import Findings
+    from edge.sources import Recording
 
 EXIT_FAILED = 1
 TASK = "task.json"
 _PROGRESS_STEP = 0.02
+# Values of all leads together: what is larger, people have tools for, and the file that was uploaded.
+_MOST_EXPORTED = 5_000_000
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +107,18 @@ def _analyse(folder: Path, task: Task) -> None:
     with contextlib.suppress(EcgEdgeError):  # what makes PDF is not installed everywhere
         (folder / "report.pdf").unlink(missing_ok=True)  # of an attempt that was interrupted
         write_report(found, folder / "report.pdf")
+    if found.subject.n_samples * len(recording.stream.leads) <= _MOST_EXPORTED:
+        _export(folder, recording, found)
+
+
+def _export(folder: Path, recording: Recording, found: Findings) -> None:
+    from edge.report.export import write_export  # noqa: PLC0415
+
+    for name, result in RESULTS.items():
+        if result.export is not None:
+            (folder / name).unlink(missing_ok=True)
+            with contextlib.suppress(EcgEdgeError):  # not every form can hold every recording
+                write_export(result.export, recording, found, folder / name)
 
 
 class _Progress:
