@@ -65,7 +65,7 @@ mistakes: $(VENV)/.test
 same-labels: $(VENV)/.test
 	$(BIN)/python -m benchmarks.same_labels
 
-# Kills the broker 50 times and the device 200 times, of replay and of run; twenty minutes and more.
+# Kills the broker 50 times and the device 200 times, of replay and of run, and lets brokers misbehave; half an hour.
 durability: $(VENV)/.test
 	$(BIN)/python -m benchmarks.durability
 

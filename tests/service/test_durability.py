@@ -9,7 +9,7 @@ import pytest
 from broker import MOSQUITTO
 from numpy.typing import NDArray
 
-from benchmarks import durability_counts, durability_live, durability_replay
+from benchmarks import durability_counts, durability_hostile, durability_live, durability_replay
 from benchmarks.durability_counts import Counts, judge
 from benchmarks.durability_live import Killed, must
 
@@ -65,3 +65,15 @@ def test_the_judge_finds_what_is_wrong() -> None:
     judge(counts, [], [ONSET])
     assert counts.lost == 1
     assert not counts.flawless
+
+
+def test_no_phase_is_lost_at_brokers_that_misbehave(
+    toy_ecg: NDArray[np.float32], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = ("takes 200 bytes", "gives the session to another")
+    monkeypatch.setattr(durability_hostile, "BROKERS", {name: durability_hostile.BROKERS[name] for name in few})
+    rows = durability_hostile.run(tmp_path, toy_ecg, hostile_s=6.0)
+    print(durability_hostile.table(rows))
+    assert all(row.flawless for row in rows.values()), rows
+    assert "is larger than the broker takes" in rows[few[0]].told
+    assert "another client connects" in rows[few[1]].told

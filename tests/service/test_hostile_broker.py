@@ -17,11 +17,11 @@ import msgspec
 import paho.mqtt.client as paho
 import pytest
 from broker import HOST, MOSQUITTO, Listener, Mosquitto, door, free_port
-from hostile_broker import Manners, hostile_broker
 from paho.mqtt.enums import CallbackAPIVersion
 from service_manager import Manager, configured, logged, service, stopped, waiting
 from sinks_samples import MODEL, STREAM, an_alert
 
+from benchmarks.hostile_broker import Manners, hostile_broker
 from edge.sinks.mqtt.broker import Broker
 from edge.sinks.mqtt.link import MqttLink
 from edge.sinks.mqtt.sink import MqttSink

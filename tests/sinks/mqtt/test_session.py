@@ -11,7 +11,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from hostile_broker import (
+from sinks_samples import MODEL, STREAM, a_second, an_alert
+
+from benchmarks.hostile_broker import (
     HOST,
     MAXIMUM_PACKET_SIZE,
     MAXIMUM_QOS,
@@ -21,8 +23,6 @@ from hostile_broker import (
     Manners,
     hostile_broker,
 )
-from sinks_samples import MODEL, STREAM, a_second, an_alert
-
 from edge.sinks.mqtt.broker import Broker
 from edge.sinks.mqtt.link import MqttLink
 from edge.sinks.mqtt.settings import Version

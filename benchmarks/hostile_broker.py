@@ -1,4 +1,4 @@
-"""A small MQTT broker, 5 and 3.1.1, that has the manners a test gives it."""
+"""A small MQTT broker, 5 and 3.1.1, that has the manners it is given."""
 
 from __future__ import annotations
 
@@ -64,13 +64,23 @@ class HostileBroker:
     heard: list[Published] = field(default_factory=list)
     connections: list[float] = field(default_factory=list)
     wills_retained: list[bool] = field(default_factory=list)
+    open: list[socket.socket] = field(default_factory=list)
+
+    def hang_up(self) -> None:
+        """End all connections."""
+        for connection in self.open:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self.open.clear()
 
     def alerts(self) -> list[bytes]:
+        """Return the alerts it has heard, as they came."""
         return [message.payload for message in self.heard if message.topic.endswith("/alerts")]
 
 
 @contextmanager
 def hostile_broker(manners: Manners) -> Iterator[HostileBroker]:
+    """Run a broker of such manners, which may be changed while it runs."""
     with socket.create_server((HOST, 0)) as server:
         broker = HostileBroker(server.getsockname()[1], manners)
         stopped = threading.Event()
@@ -97,6 +107,7 @@ def hostile_broker(manners: Manners) -> Iterator[HostileBroker]:
 
 
 def _serve(broker: HostileBroker, connection: socket.socket, stopped: threading.Event) -> None:
+    broker.open.append(connection)
     with connection, suppress(OSError, _EndedError):
         connection.settimeout(0.1)
         _Session(broker, connection, stopped).run()
@@ -147,7 +158,6 @@ class _Session:
                 return kind, self._read(length), head + length
 
     def _send(self, kind: int, body: bytes) -> None:
-        assert len(body) < 128
         self._connection.sendall(bytes([kind, len(body)]) + body)
 
     def _on_connect(self, _kind: int, body: bytes, _size: int) -> None:
