@@ -90,6 +90,7 @@ train: $(VENV)/.test
 
 schemas: $(VENV)/.demo
 	$(BIN)/python -m edge.contract.schemas docs/schemas
+	$(BIN)/python -m edge.contract.examples docs/mqtt.md
 	$(BIN)/python -m edge.findings.schema docs/schemas
 	$(BIN)/python -m edge.triage.schema docs/schemas
 

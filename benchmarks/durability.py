@@ -40,8 +40,8 @@ _HOSTILE = f"""
 
 `run` at a broker that for {durability_hostile.HOSTILE_S:g} s is as its name says, and then behaves. Lost and unknown
 must be 0; what a broker refused is offered again, and may come after what was decided later. A duplicate is one that
-the broker had heard and not acknowledged. `lines` is how often the device said anything of it, `told` what it said first,
-`stop s` how long it took to end.
+the broker had heard and not acknowledged. `lines` is how often the device said anything of it, `told` what it said
+first, `stop s` how long it took to end.
 
 """
 _ALL = (*COMMANDS, "hostile")

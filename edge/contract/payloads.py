@@ -75,10 +75,11 @@ class OutboxInfo(Payload, frozen=True, kw_only=True):
     aside: Count = 0
 
 
-class Status(Payload, frozen=True, kw_only=True):
+class Status(Payload, frozen=True, kw_only=True, omit_defaults=True):
     """Topic `status`, retained: whether the device watches. In the last will `time` and `source` are null.
 
     It is `degraded` while leads, board, machine or outbox are not as they should be; `reason` names all that is wrong.
+    Where nothing keeps the alerts there is no `outbox`.
     """
 
     device: str

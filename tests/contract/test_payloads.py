@@ -16,6 +16,8 @@ from sinks_samples import MODEL, START, STREAM, a_second, an_alert
 
 from edge.contract import schemas
 from edge.contract.encoder import Encoder, encode
+from edge.contract.examples import examples, renewed
+from edge.contract.payloads import Status
 from edge.contract.schemas import schema, schema_file
 from edge.kinds import STAGE_KINDS as KINDS
 from edge.messages import LabelledBeat, Samples
@@ -44,6 +46,19 @@ def test_the_documented_example_is_valid(topic: str) -> None:
     section = DOCUMENT[DOCUMENT.index(f"\n## {topic}\n") :]
     example = section[section.index("```json") + 7 :].split("```", 1)[0].replace(", …]", "]")
     jsonschema.validate(msgspec.json.decode(example), schema(topic))
+
+
+def test_the_documented_examples_are_those_of_the_code() -> None:
+    assert renewed(DOCUMENT) == DOCUMENT, "run: python -m edge.contract.examples docs/mqtt.md"
+    assert DOCUMENT.count("<!-- example: ") == DOCUMENT.count("```json") == len(examples())
+
+
+def test_a_status_says_nothing_of_an_outbox_that_is_not_there() -> None:
+    status = msgspec.json.decode(examples()["status"], type=Status)
+    assert "outbox" in decoded(status)
+    without = decoded(replace(status, outbox=None))
+    assert "outbox" not in without
+    jsonschema.validate(without, schema("status"))
 
 
 def test_every_kind_of_alert_is_documented() -> None:
