@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edge import __version__, messages
+from edge import messages
 from edge.contract import topics
 from edge.contract.commands import Acknowledge, Answer
 from edge.contract.encoder import Encoder, encode, link
@@ -79,7 +79,7 @@ def _status(encoder: Encoder) -> Status:
         state="online",
         reason=None,
         time=_START + timedelta(seconds=0.12),
-        version=__version__,
+        version="0.1.0",
         runtime="ai-edge-litert 2.1.6",
         model=_MODEL,
         source=SourceInfo(name=_STREAM.name, fs_hz=_STREAM.fs_hz, leads=_STREAM.leads, start_time=encoder.time(0)),
