@@ -13,7 +13,7 @@ from edge.paper import lattice
 from edge.paper.calibrate import scale_of
 from edge.paper.flatten import Frame, PaperMap, straighten
 from edge.paper.grid import grid_ink, pen_width
-from edge.paper.ink import full_level, runs_of, without_grid
+from edge.paper.ink import full_level, runs_of, strengthened, without_grid
 from edge.paper.layout import Arrangement, arrange, find_rows, reach_of, sort_strokes
 from edge.paper.leads import FS_HZ, leads_of
 from edge.paper.overlay import draw
@@ -122,15 +122,16 @@ def _frame(low: Floats, high: Floats, px_per_mm: int) -> Frame:
 
 def _read(image: Picture, flat: Flat, overlay: bool) -> Digitized:
     scale = flat.frame.px_per_mm
-    level = _EDGE * full_level(flat.ink)
-    strokes = sort_strokes(flat.ink, level, scale)
+    full = full_level(flat.ink)
+    level, ink = _EDGE * full, strengthened(flat.ink, full, scale)
+    strokes = sort_strokes(ink, level, scale)
     baselines = find_rows(strokes, level, 0.5 * scale, scale)
     if not len(baselines):
         raise RefusedError("no trace", "there is a grid, but no trace on it", "show the side with the trace, sharply")
-    runs = runs_of(flat.ink, level)
+    runs = runs_of(ink, level)
     reach = reach_of(baselines, flat.frame.size[1])
     tracks = follow(runs, baselines, reach, scale)
-    pen = pen_of(tracks, flat.ink, level)
+    pen = pen_of(tracks, ink, level)
     found = [row_of(track, baseline, pen, scale) for track, baseline in zip(tracks, baselines, strict=True)]
     kept = [k for k, row in enumerate(found) if row is not None and row.stop - row.start > _LEAST_MM * scale]
     rows = [row for k, row in enumerate(found) if row is not None and k in kept]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,7 +14,14 @@ from edge.paper.page import Image
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_TILES = 400
+_LEAST_TILES = 6
+_PART_TILES = 8
+_FAINT = 0.16
+"""Of full ink: what hangs together with a trace is one down to here."""
+_UPRIGHT_MM = 1.5
+"""So is what stands so high: a flank."""
+_MOST_GAIN = 3.0
+_PEN_MM = 0.25
 _HALF = 0.45
 """Of full ink: where a stroke's edge is said to be."""
 
@@ -29,13 +38,51 @@ def without_grid(black: Image, px_per_mm: int) -> Image:
     """
     side = 5 * px_per_mm
     rows, columns = black.shape[0] // side, black.shape[1] // side
-    if rows * columns < 6:
+    if rows * columns < _LEAST_TILES:
         return black
     tiles = black[: rows * side, : columns * side].reshape(rows, side, columns, side)
-    chosen = np.unique(np.linspace(0, rows * columns - 1, min(_TILES, rows * columns)).astype(np.int64))
-    pattern = np.median(tiles[chosen // columns, :, chosen % columns], axis=0).astype(np.float32)
-    whole = np.tile(pattern, (rows + 1, columns + 1))[: black.shape[0], : black.shape[1]]
-    return np.asarray(np.clip((black - whole) / np.maximum(1 - whole, 0.1), 0, 1), np.float32)
+    out = np.empty_like(black)
+    # Printing, light and sharpness differ over a page: each part of it has its own pattern.
+    for r0, r1 in _parts(rows):
+        for c0, c1 in _parts(columns):
+            pattern = np.median(tiles[r0:r1, :, c0:c1].swapaxes(1, 2).reshape(-1, side, side), axis=0)
+            y, x = slice(r0 * side, r1 * side), slice(c0 * side, c1 * side)
+            y = slice(y.start, black.shape[0]) if r1 == rows else y
+            x = slice(x.start, black.shape[1]) if c1 == columns else x
+            part = black[y, x]
+            whole = np.tile(pattern, (part.shape[0] // side + 1, part.shape[1] // side + 1))
+            whole = whole[: part.shape[0], : part.shape[1]]
+            out[y, x] = np.clip((part - whole) / np.maximum(1 - whole, 0.1), 0, 1)
+    return out
+
+
+def _parts(n: int) -> list[tuple[int, int]]:
+    """Cut `n` tiles into parts of about `_PART_TILES`."""
+    edges = np.round(np.linspace(0, n, max(1, round(n / _PART_TILES)) + 1)).astype(int).tolist()
+    return list(pairwise(edges))
+
+
+def strengthened(ink: Image, full: float, px_per_mm: int) -> Image:
+    """Return the ink with faint strokes as black as others: a pen that hurries leaves less.
+
+    Parameters
+    ----------
+    ink : Image
+        Of the traces.
+    full : float
+        How dark full ink is.
+    px_per_mm : int
+        Of the picture.
+    """
+    faint = (ink > _FAINT * full).astype(np.uint8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(faint, connectivity=8)
+    strong = stats[:, cv2.CC_STAT_HEIGHT] >= _UPRIGHT_MM * px_per_mm
+    strong[np.unique(labels[ink > _HALF * full])] = True
+    strong[0] = False
+    reach = max(1, round(_PEN_MM * px_per_mm))
+    nearby = cv2.dilate(ink, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
+    gain = np.clip(full / np.maximum(nearby, 1e-3), 1, _MOST_GAIN)
+    return np.asarray(np.where(strong[labels], np.minimum(ink * gain, 1), ink), np.float32)
 
 
 def full_level(ink: Image) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -85,8 +86,12 @@ def _bent(plain: PaperMap, grid: Floats, mm: Floats) -> PaperMap:
     low, high = at.min(axis=0) - 2 * STEP_MM, at.max(axis=0) + 2 * STEP_MM
     x, y = (np.arange(a, b + STEP_MM, STEP_MM) for a, b in zip(low, high, strict=True))
     points = np.stack(np.meshgrid(x, y), axis=2)
-    bend = scipy.interpolate.RBFInterpolator(at[keep], left[keep], smoothing=_STIFF, kernel="thin_plate_spline")
-    moved = bend(points.reshape(-1, 2)).reshape(points.shape)
+    # One row of patches says nothing of what lies across it: there the bend of the row is taken.
+    wide = np.linalg.svd(at[keep] - at[keep].mean(axis=0), compute_uv=False)[1] > STEP_MM
+    how: dict[str, Any] = {"kernel": "thin_plate_spline"} if wide else {"kernel": "linear", "degree": 0}
+    bend = scipy.interpolate.RBFInterpolator(at[keep], left[keep], smoothing=_STIFF, **how)
+    most = np.abs(left[keep]).max() + 1.0
+    moved = np.clip(bend(points.reshape(-1, 2)).reshape(points.shape), -most, most)
     return replace(plain, origin=(float(low[0]), float(low[1])), moved=moved.astype(np.float32))
 
 

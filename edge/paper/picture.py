@@ -29,6 +29,7 @@ _MAX_BYTES = 200_000_000
 _WORK_PIXELS = 7_000_000
 """What is worked on; more pixels cost time and memory and tell nothing."""
 _LEAST_PX = 40
+_GIVE = "give a JPEG, PNG, TIFF or PDF"
 _PDF_DPI = 250
 
 
@@ -114,7 +115,7 @@ def _of_pdf(path: Path) -> Picture:
     try:
         document: Any = pypdfium2.PdfDocument(path)
     except (pypdfium2.PdfiumError, OSError, ValueError) as error:
-        raise _unreadable(f"the PDF cannot be opened ({_short(error)})") from error
+        raise RefusedError("unreadable", f"the PDF cannot be opened ({_short(error)})", _GIVE) from error
     try:
         if len(document) == 0:
             raise _unreadable("the PDF has no page")
@@ -148,7 +149,7 @@ def _short(error: Exception) -> str:
 
 
 def _unreadable(reason: str) -> RefusedError:
-    return RefusedError("unreadable", f"the picture cannot be read: {reason}", "give a JPEG, PNG, TIFF or PDF")
+    return RefusedError("unreadable", f"the picture cannot be read ({reason})", _GIVE)
 
 
 def _too_large(what: str) -> RefusedError:

@@ -16,7 +16,7 @@ _LONGEST = 200
 _RECORDING = "give a recording: a WFDB record, a table or an EDF file"
 _EXPORT = "export it as EDF or CSV, and give that"
 _UNPACK = "unpack it, and give a recording in it"
-_PAGE = "give the samples it was printed from: a WFDB record, a table or an EDF file"
+_PAGE = "give it a name that ends as its kind does (.png, .jpg, .pdf); `ecg-edge strip` reads ECG paper"
 
 
 class FileKind(NamedTuple):
