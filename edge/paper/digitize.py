@@ -124,7 +124,7 @@ def _read(image: Picture, flat: Flat, overlay: bool) -> Digitized:
     scale = flat.frame.px_per_mm
     full = full_level(flat.ink)
     level, ink = _EDGE * full, strengthened(flat.ink, full, scale)
-    strokes = sort_strokes(ink, level, scale)
+    strokes = sort_strokes(flat.ink, level, scale)
     baselines = find_rows(strokes, level, 0.5 * scale, scale)
     if not len(baselines):
         raise RefusedError("no trace", "there is a grid, but no trace on it", "show the side with the trace, sharply")

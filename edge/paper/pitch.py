@@ -27,7 +27,9 @@ _PEN_MM, _PEN_FACTOR = 0.35, 1.7
 _CAP = 4.0
 _LINES = np.array([1, 2, 3, 4, 5, 10, 15, 20])
 """Lines to five millimetres, and their harmonics."""
-_LEAST_SCORE = 3.0
+_BETWEEN = (np.array([0.5, 1.5]), np.array([1, 2]) / 3, np.array([1, 2, 3, 4]) / 5)
+"""Where lines are seen here, the true pitch is twice, three times or five times as large."""
+_LEAST_SCORE = 1.0
 
 
 @dataclass(frozen=True)
@@ -108,9 +110,10 @@ def measure(ink: Image, patches: Patches, angle: float, pen_px: float) -> tuple[
     far = cut(np.asarray(coarse, np.float32), 128) if min(coarse.shape) >= 32 else None
     pitches = np.exp(np.arange(np.log(_LEAST_PX), np.log(_MOST_PX), 0.004))
     near_power, far_power = _mean_power(patches), _mean_power(far) if far else None
-    combs = [_combs(near_power, far_power, angle + axis * np.pi / 2, pitches) for axis in (0, 1)]
+    spectra = [_spectrum(near_power, far_power, angle + axis * np.pi / 2) for axis in (0, 1)]
+    combs = [_comb(spectrum, _LINES, pitches) for spectrum in spectra]
     prior = 0.7 * (np.log(pen_px / pitches / _PEN_MM) / np.log(_PEN_FACTOR)) ** 2
-    scores = [_score(comb) - prior for comb in combs]
+    scores = [_score(spectrum, comb, pitches) - prior for spectrum, comb in zip(spectra, combs, strict=True)]
     best = _best_pair(pitches, scores)
     found = [_pitch(pitches, comb, k, float(score[k])) for comb, score, k in zip(combs, scores, best, strict=True)]
     if max(pitch.score for pitch in found) < _LEAST_SCORE:
@@ -141,22 +144,32 @@ def _fan(power: NDArray[np.float32], angle: float) -> NDArray[np.float64]:
     return out
 
 
-def _combs(
-    near: NDArray[np.float32], far: NDArray[np.float32] | None, angle: float, pitches: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return how `_LINES` to five millimetres stand out, shape (len(_LINES), len(pitches))."""
+@dataclass(frozen=True)
+class _Spectrum:
+    """How far power stands out along one axis, at quarter bins: of the picture, and of it at a quarter of its size."""
+
+    near: NDArray[np.float64]
+    far: NDArray[np.float64] | None
+
+
+def _spectrum(near: NDArray[np.float32], far: NDArray[np.float32] | None, angle: float) -> _Spectrum:
+    return _Spectrum(_fan(near, angle), None if far is None else _fan(far, angle))
+
+
+def _comb(spectrum: _Spectrum, lines: NDArray[np.float64], pitches: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how so many lines to five millimetres stand out, shape (len(lines), len(pitches))."""
     bins = np.arange(_STEPS, PATCH // 2 * _STEPS) / _STEPS
-    near_out = _fan(near, angle)
-    per_px = _LINES[:, None] / (5 * pitches)[None, :]
-    out = np.interp(per_px * PATCH, bins, near_out, left=0, right=0)
-    if far is not None:
-        slow = np.interp(per_px * PATCH * 4, bins, _fan(far, angle), left=0, right=0)
+    per_px = lines[:, None] / (5 * pitches)[None, :]
+    out = np.interp(per_px * PATCH, bins, spectrum.near, left=0, right=0)
+    if spectrum.far is not None:
+        slow = np.interp(per_px * PATCH * 4, bins, spectrum.far, left=0, right=0)
         out = np.where(per_px < 1 / 24, slow, out)
     return np.clip(out, 0, _CAP)
 
 
-def _score(comb: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(1.5 * comb[4] + comb[:4].sum(axis=0) + 0.5 * comb[5:].sum(axis=0))
+def _score(spectrum: _Spectrum, comb: NDArray[np.float64], pitches: NDArray[np.float64]) -> NDArray[np.float64]:
+    between = np.max([_comb(spectrum, lines, pitches).mean(axis=0) for lines in _BETWEEN], axis=0)
+    return np.asarray(1.5 * comb[4] + comb[:4].sum(axis=0) + 0.5 * comb[5:].sum(axis=0) - 1.5 * between)
 
 
 def _best_pair(pitches: NDArray[np.float64], scores: list[NDArray[np.float64]]) -> tuple[int, int]:
