@@ -1,24 +1,36 @@
 """Lines of numbers, as `Serial.println` sends them.
 
-`512`, `512,498`, `512 498`, `512;;498`, `ecg:512,bpm:72`, `ECG = 512 mV`, `10:24:05.123,512`, `{"t":184213,"ecg":512}`;
-`!` says that an electrode is off, alone or in a lead's place, as AD8232 sketches do.
+`512`, `512,498`, `512 498`, `512;;498`, `0,512;0,498`, `ecg:512,bpm:72`, `Sensor value = 512 mV`, `12: 512`,
+`10:24:05.123 -> 512`, `{"t":184213,"ecg":512,"off":false}`; `!` says that an electrode is off, alone or in a lead's
+place, as AD8232 sketches do.
 """
 
 from __future__ import annotations
 
 import re
-from collections import deque
+from collections import Counter, deque
 from datetime import date
 
 MAX_LINE = 190
 """Longer lines are not numbers of an ECG."""
 MAX_FIELDS = 32
 
-_HARD = re.compile(rb"\s*[,;|\t]\s*")
+_HARD = re.compile(rb"\s*(?:[,;|\t]|->)\s*")
+# Beside another separator a comma within a number is a decimal one.
+_OTHERS = re.compile(rb"\s*[;|\t]\s*")
+_DECIMAL_COMMA = re.compile(rb"(?<![\d.,])([+-]?\d+),(\d+)(?=\s*(?:[;|\t]|$))")
+_COUNTED = re.compile(rb"(\d+)\s*:\s+(?=[-+.\d!])")
+# Names of several words, where nothing but blanks parts a value from the next name.
+_PAIR = re.compile(rb"([A-Za-z_][^:=]*?)[:=](\S+)(?:\s(?:mV|uV|V|bpm|BPM|C|%|ms|us|s)(?=\s|$))?(?:\s+|$)")
 _SPACES = re.compile(rb"\s+")
 _NAMED = re.compile(rb"([A-Za-z_][\w .+()/%-]*?)\s*[:=]\s*(.*)", re.DOTALL)
 _AROUND_MARK = re.compile(rb"\s*([:=])\s*")
-_NUMBER = re.compile(rb"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)\s?([A-Za-z\xb5%/\xc2\xb0]{0,8})")
+# An exponent comes with a point or a sign; without either it is a digit of a hexadecimal number.
+_NUMBER = re.compile(
+    rb"([+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]\d{1,3})?|(?:\d+\.\d*|\.\d+)[eE]\d{1,3}))"
+    rb"\s?([A-Za-z\xb5%/\xc2\xb0]{0,8})"
+)
+_WORDS = {b"true": 1.0, b"false": 0.0}
 _NOTHING = frozenset({b"", b"nan", b"null", b"none", b"na", b"n/a", b"-", b"--", b"inf", b"-inf", b"+inf", b"ovf"})
 _ELECTRODE_OFF = re.compile(rb"!+|(?:leads?|electrodes?)[ _-]?(?:are |is )?off[.!]*", re.IGNORECASE)
 _BRACKETS = b" \t<>{}[]()\"'$*/"
@@ -28,6 +40,12 @@ _TIME = re.compile(
     rb"(\d\d?):([0-5]\d)(?::([0-5]\d))?(\.\d+)?(?:Z|[+-]\d\d:?\d\d)?(?![\d:])"
 )
 _LARGEST = 1e16
+_HEX = re.compile(rb"0[xX]([0-9a-fA-F]{1,8})")
+# What looks like other numbers than it is, and by which lines that is seen.
+_DOUBTS = {
+    "hexadecimal numbers": re.compile(rb"\s*(?=\S*[0-9])(?=\S*[a-fA-F])[0-9a-fA-F]{2,8}\s*"),
+    "numbers with a decimal comma": re.compile(rb"\s*(?:[+-]?\d{1,2},0\d+|-0,\d+)\s*"),
+}
 
 
 class Row(tuple[float, ...]):
@@ -57,12 +75,15 @@ class Decoder:
         Lines that were numbers or `!`, and lines that were something else.
     headers : deque of tuple of str
         The latest lines that may be the names of columns.
+    doubts : Counter of str
+        Lines by which it is seen that numbers are others than they seem: hexadecimal, or with a decimal comma.
     """
 
     def __init__(self) -> None:
         self.good = 0
         self.bad = 0
         self.headers: deque[tuple[str, ...]] = deque(maxlen=8)
+        self.doubts: Counter[str] = Counter()
         self._rest = b""
         self._overlong = False
         self._joined = False
@@ -80,6 +101,7 @@ class Decoder:
                 continue
             if not line.strip():
                 continue
+            self.doubts.update(what for what, seen in _DOUBTS.items() if seen.fullmatch(line))
             if row is None:
                 self.bad += 1
                 self._note_header(line)
@@ -107,9 +129,12 @@ def _row(line: bytes) -> Row | None:
     line = line.strip(_BRACKETS)
     if b":" in line:
         line = _TIME.sub(_seconds, line)
+    line = _COUNTED.sub(rb"\1,", line, count=1) if line[:1].isdigit() else line
     line = _AROUND_MARK.sub(rb"\1", line)
+    if b"," in line and _OTHERS.search(line):
+        line = _DECIMAL_COMMA.sub(rb"\1.\2", line)
     hard = _HARD.search(line) is not None
-    fields = (_HARD if hard else _SPACES).split(line)
+    fields = _HARD.split(line) if hard else _parted_by_blanks(line)
     opened = hard and fields[-1] == b"" and len(fields) > 1
     if opened:
         fields.pop()
@@ -117,6 +142,14 @@ def _row(line: bytes) -> Row | None:
         # `DATA,512,498`: what kind of line it is.
         fields.pop(0)
     return _read(_with_units(fields), opened) if len(fields) <= MAX_FIELDS else None
+
+
+def _parted_by_blanks(line: bytes) -> list[bytes]:
+    pairs = list(_PAIR.finditer(line))
+    edges = [0, *(edge for pair in pairs for edge in pair.span()), len(line)]
+    if pairs and all(before == after for before, after in zip(edges[::2], edges[1::2], strict=True)):
+        return [b"%b:%b" % pair.groups() for pair in pairs]
+    return _SPACES.split(line)
 
 
 def _with_units(fields: list[bytes]) -> list[bytes]:
@@ -144,6 +177,10 @@ def _read(fields: list[bytes], opened: bool) -> Row | None:
             values.append(float("nan"))
         elif value.lower() in _NOTHING:
             values.append(float("nan"))
+        elif (word := _WORDS.get(value.lower())) is not None:
+            values.append(word)
+        elif number := _HEX.fullmatch(value):
+            values.append(float(int(number[1], 16)))
         elif (number := _NUMBER.fullmatch(value)) and abs(amount := float(number[1])) < _LARGEST:
             values.append(amount)
         else:

@@ -32,6 +32,7 @@ class Watch:
         settings = BoardSettings(**options)  # type: ignore[arg-type]
         recogniser, self.assembler, self.board = Recogniser(None, settings), Assembler("port", 0.0), None
         self.out: list[Message] = []
+        self.longest_silence_s = 0.0
         # The first line may be the end of one, and is not taken in.
         lines = [b"", *lines]
         for at in range(0, len(lines), 10):
@@ -45,6 +46,7 @@ class Watch:
                 items = self.board.push(data, now_s)
             for item in items:
                 self.out += self.assembler.push(item, now_s)
+            self.longest_silence_s = max(self.longest_silence_s, self.assembler.silent_s(now_s))
 
     @property
     def streams(self) -> list[Stream]:
@@ -136,6 +138,55 @@ def test_what_stands_beside_an_ecg_is_left_out(what: str, named: bool) -> None:
     watch = Watch(lines)
     assert [stream.leads for stream in watch.streams] == [("ecg",) if named else ("lead1",)]
     assert like(watch.mv[:, 0], y)
+
+
+FORMS: dict[str, tuple[Callable[[int, int], str], str]] = {
+    "a name of two words": (lambda i, v: f"Sensor Value: {v}", "Sensor Value"),
+    "an equals sign": (lambda i, v: f"ECG value = {v} mV", "ECG value"),
+    "blanks between pairs": (lambda i, v: f"Heart Rate: 72 ECG Value: {v}", "ECG Value"),
+    "JSON": (lambda i, v: f'{{"t": {4 * i}, "ecg": {v}, "leads_off": false}}', "ecg"),
+    "quotes": (lambda i, v: f'"{4 * i}","{v}"', "lead1"),
+    "a line number": (lambda i, v: f"{i}: {v}", "lead1"),
+    "an arrow": (lambda i, v: f"{stamp(i)} -> {v}", "lead1"),
+    "hexadecimal, marked": (lambda i, v: f"0x{v:03X}", "lead1"),
+    "a decimal comma": (lambda i, v: f"{4 * i};{v / 512 - 1:.3f}".replace(".", ","), "lead1"),
+    "decimal commas only": (lambda i, v: f"{i / 250:.3f}\t{v / 512 - 1:.3f}".replace(".", ","), "lead1"),
+}
+
+
+@pytest.mark.parametrize("how", list(FORMS))
+def test_lines_as_people_write_them(how: str) -> None:
+    y = ecg(12)
+    line, lead = FORMS[how]
+    watch = Watch(line(i, v).encode() for i, v in enumerate(adc(y).tolist()))
+    assert [stream.leads for stream in watch.streams] == [(lead,)]
+    assert like(watch.mv[:, 0], y)
+    assert 0.5 < np.ptp(watch.mv) < 5
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        (lambda v: f"{v:03X}", "hexadecimal numbers"),
+        (lambda v: f"{v / 512 - 1:.3f}".replace(".", ","), "numbers with a decimal comma"),
+    ],
+)
+def test_numbers_that_are_others_than_they_seem_are_not_watched(line: Callable[[int], str], what: str) -> None:
+    with pytest.raises(SourceError, match=f"sends {what}: print them in decimal, with a point"):
+        Watch(line(v).encode() for v in adc(ecg(12)).tolist())
+
+
+@pytest.mark.parametrize(("true_hz", "fs_hz"), [(99.3, 100), (98.8, 100), (1004, 1000), (1012, 1000), (101.2, 101.2)])
+def test_the_lowest_and_the_highest_rate_are_not_refused_for_a_little(true_hz: float, fs_hz: float) -> None:
+    watch = Watch((b"%d" % v for v in adc(ecg(25, true_hz))), fs_hz=true_hz)
+    assert [stream.fs_hz for stream in watch.streams] == [pytest.approx(fs_hz, abs=0.1)]
+    assert not any(isinstance(message, Gap) for message in watch.out)
+
+
+@pytest.mark.parametrize("true_hz", [98.0, 1020.0])
+def test_rates_that_cannot_be_served_are_refused(true_hz: float) -> None:
+    with pytest.raises(SourceError, match=f"{true_hz:g} samples a second: 100 to 1000 can be used"):
+        Watch((b"%d" % v for v in adc(ecg(20, true_hz))), fs_hz=true_hz)
 
 
 def test_two_leads_stay_two_leads() -> None:
@@ -246,14 +297,24 @@ def test_however_long_it_boots_it_is_recognised_once_it_speaks(seconds: int) -> 
     assert like(watch.mv[:, 0], y)
 
 
-def test_electrodes_off_from_the_start_then_an_ecg() -> None:
-    y = ecg(20)
-    watch = Watch([b"!"] * 3000 + [b"%d" % v for v in adc(y)])
+ROWS: dict[str, Callable[[int, int], bytes]] = {
+    "alone": lambda i, v: b"%d" % v,
+    "beside a clock": lambda i, v: b"%d,%d" % (4 * i, v),
+    "named": lambda i, v: b"ecg:%d,bpm:72" % v,
+    "two leads": lambda i, v: b"%d;%d" % (v, 1023 - v),
+}
+
+
+@pytest.mark.parametrize("how", list(ROWS))
+def test_electrodes_off_from_the_start_then_an_ecg(how: str) -> None:
+    y = ecg(30)
+    watch = Watch([b"!"] * 3000 + [ROWS[how](i, v) for i, v in enumerate(adc(y).tolist())])
     first, second = watch.streams
     assert first.lead_off_detection
     assert second.lead_off_detection
     assert "electrode is off from the start" in first.notes[0]
     assert like(watch.mv[:, 0], y)
+    assert watch.longest_silence_s < 0.5
 
 
 def test_a_flag_that_says_lead_off_is_believed() -> None:

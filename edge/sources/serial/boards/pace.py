@@ -7,10 +7,13 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.sources.serial.settings import MAX_HZ, MIN_HZ
+
 _STANDARD_HZ = (100, 125, 128, 200, 250, 256, 300, 360, 400, 500, 512, 600, 720, 800, 1000)
 # A clock is right to this share; what departs from a standard rate by more is no such rate.
 _CLOCK = 0.002
 _LEAST_CLOCK, _MOST_CLOCK = _CLOCK, 0.005
+_BEYOND = 0.015
 _MIN_SPAN_S = 1.5
 _PATIENCE_S = 6.0
 _PAUSE_S = 1.0
@@ -64,6 +67,9 @@ class Pace:
         hz, doubt = found
         if doubt > _MOST_CLOCK and now_s - self._arrivals[0][0] < _PATIENCE_S:
             return None
+        # A board of just the lowest or highest rate, whose lines came a little late or early, is not to be refused.
+        if MIN_HZ * (1 - _BEYOND) <= hz <= MAX_HZ * (1 + _BEYOND):
+            hz = min(max(hz, MIN_HZ), MAX_HZ)
         nearest = min(_STANDARD_HZ, key=lambda standard: abs(standard - hz))
         within = min(max(_LEAST_CLOCK, doubt), _MOST_CLOCK)
         return float(nearest) if abs(nearest - hz) <= within * nearest else max(round(hz, 1), 1.0)
@@ -73,7 +79,8 @@ class Pace:
         if self.span_s < span_s or (found := self.measured()) is None:
             return None
         hz, doubt = found
-        return self.hz(now_s) if abs(hz - fs_hz) > (by + doubt) * fs_hz else None
+        found_hz = self.hz(now_s) if abs(hz - fs_hz) > (by + doubt) * fs_hz else None
+        return None if found_hz == fs_hz else found_hz
 
 
 def _residuals(at: NDArray[np.float64], n: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -36,6 +36,7 @@ _ASSUMED_HZ = 250.0
 _LOOK_EVERY_S = 10.0
 # So many values beyond a converter's limits are no damaged lines.
 _DAMAGED = 0.02
+_DOUBTFUL = 0.03
 # A rate that turns out this much off was measured on too little, or is not what the user says.
 _MEASURED_OFF, _SAID_OFF, _RATE_SPAN_S = 0.01, 0.03, 15.0
 
@@ -165,7 +166,8 @@ class Text:
             self._keep([row for row in rows if row])
             if judged := self._judge(self._first, 0.0):
                 return [*out, *judged]
-            rows = [row for row in rows if not row]
+            # Until it is known what the numbers mean, there is no value; but something has come.
+            rows = [Row()] * len(rows)
         return [*out, *self._block(rows)]
 
     def _keep(self, rows: list[Row]) -> None:
@@ -182,6 +184,7 @@ class Text:
         if len(rows) < self._judge_at and (len(rows) < _ROWS_TO_JUDGE or now_s < self._judge_s):
             return []
         self._judge_at, self._judge_s = len(rows) + _ROWS_BETWEEN, now_s + _SECONDS_BETWEEN
+        self._refuse_doubtful()
         table = Table.of(rows)
         pace = self._paced(table)
         fs_hz = self._options.rate_hz or pace.hz(now_s)
@@ -192,7 +195,14 @@ class Text:
             return []
         self.layout = layout
         self._first, self._arrivals, self._judge_at = [], [], _ROWS_TO_JUDGE
+        self._recent, self._unlooked = [], 0
         return [*self._describe(), *self._block(rows)]
+
+    def _refuse_doubtful(self) -> None:
+        """Refuse numbers that are others than they seem, rather than watch them."""
+        for what, n in self._decoder.doubts.items():
+            if n > _DOUBTFUL * (self._decoder.good + self._decoder.bad):
+                raise SourceError("text board", f"sends {what}", "print them in decimal, with a point")
 
     def _laid_out(self, table: Table, rows: list[Row], fs_hz: float | None) -> Layout | None:
         values, _, _ = table.all(rows)
