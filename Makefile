@@ -13,7 +13,7 @@ export OMP_NUM_THREADS ?= 1
 WORKERS ?= 2
 PYTEST = --numprocesses=$(WORKERS) --dist=loadgroup
 
-.PHONY: demo test lint bench paper accuracy ec57 ablation seeds mistakes same-labels train durability soak audit smoke-arm64 schemas constraints clean
+.PHONY: demo test lint bench paper accuracy ec57 ablation seeds mistakes same-labels train durability fleet-brokers soak audit smoke-arm64 schemas constraints clean
 
 demo: $(VENV)/.demo
 	$(BIN)/ecg-edge demo
@@ -68,6 +68,10 @@ same-labels: $(VENV)/.test
 # Kills the broker 50 times and the device 200 times, of replay and of run, and lets brokers misbehave; half an hour.
 durability: $(VENV)/.test
 	$(BIN)/python -m benchmarks.durability
+
+# Kills a node of each cluster of docs/broker/clusters.md fifty times, amid alerts; half an hour.
+fleet-brokers: $(VENV)/.test
+	ECG_EDGE_KILLS=50 $(BIN)/pytest tests/fleet/test_brokers.py -k dies -s --timeout 3000
 
 # Three days of ECG through everything; three quarters of an hour and more.
 soak: $(VENV)/.test

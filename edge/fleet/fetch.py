@@ -12,8 +12,8 @@ from typing import Any
 
 from edge.errors import SourceError, one_line
 from edge.sources import Recording
+from edge.sources.files import SUFFIXES, open_recording
 from edge.sources.wfdb_files import read_header
-from edge.sources.wfdb_record import WfdbRecord
 
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 MASTER = re.compile(r"(.+)_(?:\d{4,}|layout)")
@@ -27,6 +27,15 @@ def is_url(where: str) -> bool:
     (True, False)
     """
     return SCHEME.match(where) is not None
+
+
+def is_file(name: str) -> bool:
+    """Return whether a name is that of a recording in one file, such as EDF; otherwise it is that of a WFDB record.
+
+    >>> is_file("a.edf"), is_file("a.01")
+    (True, False)
+    """
+    return Path(name).suffix.lower() in SUFFIXES
 
 
 def name_of(where: str) -> str:
@@ -48,11 +57,11 @@ def opened(where: str) -> Iterator[Recording]:
         If it cannot be had or read.
     """
     if not is_url(where):
-        yield WfdbRecord(Path(where))
+        yield open_recording(where)
         return
     with tempfile.TemporaryDirectory(prefix="ecg-edge-") as folder:
         _fetch(where, Path(folder))
-        yield WfdbRecord(Path(folder) / name_of(where))
+        yield open_recording(str(Path(folder) / name_of(where)))
 
 
 def file_system(url: str) -> tuple[Any, str]:
@@ -73,7 +82,7 @@ def file_system(url: str) -> tuple[Any, str]:
 
 
 def _fetch(where: str, folder: Path) -> None:
-    """Get the files of a WFDB record: its header, those of its segments, and the signal files that they name."""
+    """Get a file, or those of a WFDB record: its header, those of its segments, and the signal files that they name."""
     system, path = file_system(where)
     parent, _, name = path.rpartition("/")
 
@@ -91,6 +100,9 @@ def _fetch(where: str, folder: Path) -> None:
                 raise SourceError(name, f"{file} cannot be fetched, {one_line(told)}", "try again") from error
         return here
 
+    if is_file(name):
+        get(name)
+        return
     header = read_header(get(f"{name}.hea"))
     parts = [read_header(get(f"{part}.hea")) for part, _ in dict(header.segments).items() if part != "~"]
     for part in parts or [header]:

@@ -11,12 +11,14 @@ from typing import Any
 
 from edge.errors import SourceError, one_line
 from edge.fleet.errors import FleetError
-from edge.fleet.fetch import MASTER, file_system, is_url
+from edge.fleet.fetch import MASTER, file_system, is_file, is_url
 from edge.sources.wfdb_files import read_header
 from edge.sources.wfdb_lookup import find_record
 from edge.wfdb_format.header import MAX_BYTES, parse_header
 
 HEADER = ".hea"
+_FILES = (".edf", ".bdf")
+"""What else is a recording in a folder; tables may be anything, and are read where a pattern or a name says so."""
 COLUMN = "record"
 """The column of a manifest that says where a record is."""
 _MAGIC = frozenset("*?[")
@@ -61,13 +63,24 @@ def _of(word: str, data: Path | None) -> list[str]:
         patterns = (str(path.absolute()), f"{path.absolute()}{HEADER}")
         names = sorted({name for each in patterns for name in glob.glob(each, recursive=True)})  # noqa: PTH207
         folders = [Path(name) for name in names if Path(name).is_dir()] if "**" not in word else []
-        return _some(word, [*_records(names, _segments_of_file), *(one for each in folders for one in _below(each))])
+        return _some(
+            word,
+            [*_records(names, _segments_of_file, _suffixes(word)), *(one for each in folders for one in _below(each))],
+        )
+    if is_file(word) and (there := _beside(path, data)) is not None:
+        return [str(there.absolute())]
     return [str(find_record(word, data).absolute())]
+
+
+def _beside(path: Path, data: Path | None) -> Path | None:
+    """Return the file of a name, if it is one and no part of a WFDB record."""
+    places = [path] if data is None or path.is_absolute() else [data / path, path]
+    return next((p for p in places if p.is_file() and not p.with_suffix(HEADER).is_file()), None)
 
 
 def _some(word: str, found: list[str]) -> list[str]:
     if not found:
-        raise SourceError(word, "no record is there", "give a folder or a pattern that holds .hea files")
+        raise SourceError(word, "no record is there", "give a folder or a pattern that holds .hea or .edf files")
     return found
 
 
@@ -76,10 +89,19 @@ def _below(folder: Path) -> list[str]:
     return _records(names, _segments_of_file)
 
 
-def _records(names: Iterable[str], segments_of: Any) -> list[str]:
+def _suffixes(pattern: str) -> tuple[str, ...]:
+    return (*_FILES, Path(pattern).suffix.lower()) if is_file(pattern) else _FILES
+
+
+def _records(names: Iterable[str], segments_of: Any, files: tuple[str, ...] = _FILES) -> list[str]:
     """Return the records among files, without those that are segments of others."""
-    records = [name.removesuffix(HEADER) for name in names if name.endswith(HEADER)]
-    known = set(records)
+    names = list(names)
+    known = {name.removesuffix(HEADER) for name in names if name.endswith(HEADER)}
+    records = [
+        name.removesuffix(HEADER)
+        for name in names
+        if name.endswith(HEADER) or (name.lower().endswith(files) and name.rpartition(".")[0] not in known)
+    ]
     masters = {match[1] for name in records if (match := MASTER.fullmatch(name)) and match[1] in known}
     segments = {f"{master.rpartition('/')[0]}/{part}" for master in masters for part in segments_of(master)}
     return [name for name in records if name not in segments]
@@ -105,13 +127,17 @@ def _at_url(url: str) -> list[str]:
         if _MAGIC & set(path):
             patterns = (path, path + HEADER) if not path.endswith("*") else (path,)
             names = [name for each in patterns for name in system.glob(each)]
+        elif is_file(path) and system.isfile(path):
+            return [system.unstrip_protocol(path)]
         elif system.exists(record := path.removesuffix(HEADER) + HEADER):
             names = [record]
         else:
             names = system.find(path)
     except Exception as error:  # each kind of store has its own
         raise SourceError(url, f"cannot be listed, {one_line(str(error))}", "check address and credentials") from error
-    return _some(url, [system.unstrip_protocol(name) for name in _records(sorted(set(names)), segments_of)])
+    return _some(
+        url, [system.unstrip_protocol(name) for name in _records(sorted(set(names)), segments_of, _suffixes(path))]
+    )
 
 
 def _listed(name: str) -> list[str]:

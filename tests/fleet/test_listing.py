@@ -97,3 +97,15 @@ def test_a_record_called_like_its_folder_is_a_record(tmp_path: Path) -> None:
     write(tmp_path / "a", MV)
     archive(tmp_path / "a", MV, ["b"])
     assert locations([str(tmp_path / "a")]) == [str(tmp_path / "a")]
+
+
+def test_edf_is_found_in_folders_and_tables_where_they_are_asked_for(folder: Path) -> None:
+    for name in ("a/one.EDF", "a/100.edf", "b/table.csv", "b/notes.txt"):
+        (folder / name).write_text("")
+    everything = sorted([*names(folder), str(folder / "a/one.EDF")])
+    assert locations([str(folder)]) == everything
+    assert locations([f"file://{folder}"]) == [f"file://{name}" for name in everything]
+    table = str(folder / "b/table.csv")
+    assert locations([table]) == locations([str(folder / "b/*.csv")]) == [table]
+    assert locations(["table.csv"], folder / "b") == [table]
+    assert locations([f"file://{table}"]) == locations([f"file://{folder}/**/*.csv"]) == [f"file://{table}"]
