@@ -55,6 +55,12 @@ KINDS: dict[str, Kind] = {
         definition="no QRS for `asystole_s`, in signal that could be read",
         standard="CinC 2015",
     ),
+    "asystole_or_lead_off": Kind(
+        title="asystole or lead off",
+        priority="high",
+        definition="as `asystole`, where the line is flat and the source does not say when an electrode is off",
+        standard="CinC 2015",
+    ),
     "vf": Kind(
         title="ventricular fibrillation or flutter",
         priority="high",

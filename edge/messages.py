@@ -311,6 +311,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ----------
     lost, high, medium, low : int
         Alerts that could not be kept, and of which priority.
+    reason : str
+        Why the signal could not be read: ``lead off``, ``saturated``, both, ``noise`` or ``samples lost``.
     leads : tuple of LeadState
         State of each lead.
     v_beats, beats : int
@@ -337,6 +339,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     high: int | UnsetType = UNSET
     medium: int | UnsetType = UNSET
     low: int | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
     leads: tuple[LeadState, ...] | UnsetType = UNSET
     v_beats: int | UnsetType = UNSET
     rate_per_min: float | UnsetType | None = UNSET

@@ -142,10 +142,10 @@ class Pipeline:
         rhythm: RhythmRules | None = None,
         alarms: AlarmRules | None = None,
     ) -> None:
-        self._leads = stream.leads
+        self._stream = stream
         self._first: list[Stage] = [*front_end(stream), Classify(model), Atria(atrial_model(), strip_model())]
         self._first.append(Ventricles(ventricular_model(), len(stream.leads)))
-        self._rhythm = Rhythm(rhythm or RhythmRules(), len(stream.leads))
+        self._rhythm = self._follow(rhythm or RhythmRules())
         self._alarms = Alarms(alarms or AlarmRules(), stream.leads)
         self._chain = Chain([*self._first, self._rhythm, self._alarms])
         self._rates = Rates(stream.fs_hz)
@@ -168,14 +168,17 @@ class Pipeline:
         list of Event
             Onsets and ends that the change leads to.
         """
-        former_rhythm, self._rhythm = self._rhythm, Rhythm(rhythm, len(self._leads))
-        former_alarms, self._alarms = self._alarms, Alarms(alarms, self._leads)
+        former_rhythm, self._rhythm = self._rhythm, self._follow(rhythm)
+        former_alarms, self._alarms = self._alarms, Alarms(alarms, self._stream.leads)
         self._chain = Chain([*self._first, self._rhythm, self._alarms])
         return self._leave(self._alarms.succeed(former_alarms, self._rhythm.succeed(former_rhythm)))
 
     def reset(self) -> None:
         """Make ready for a new stream of the same kind."""
         self._chain.reset()
+
+    def _follow(self, rules: RhythmRules) -> Rhythm:
+        return Rhythm(rules, len(self._stream.leads), self._stream.lead_off_detection)
 
     def _leave(self, messages: Iterable[Message]) -> list[Event]:
         return [self._rates.event_to_source(message) for message in messages if isinstance(message, Event)]

@@ -165,6 +165,9 @@ def test_a_complex_cut_in_two_by_a_gap_is_one_beat() -> None:
     for beat in beats[8:20]:
         at = round(beat * FS_HZ)
         for lost in range(-6, 7):
-            blocks: list[Message] = [Samples(start=0, mv=mv[: at + lost]), Gap(start=at + lost, n=2, decided=at)]
+            blocks: list[Message] = [
+                Samples(start=0, mv=mv[: at + lost]),
+                Gap(start=at + lost, n=2, decided=at + lost + 2),
+            ]
             told = through(QrsDetector(2), [*blocks, Samples(start=at + lost + 2, mv=mv[at + lost + 2 :])])
             assert_in_order([message for message in told if isinstance(message, Event)], len(mv))

@@ -18,8 +18,9 @@ def test_every_kind_of_the_stage_has_its_default_priority() -> None:
     assert msgspec.structs.asdict(AlarmRules().priority) == {name: KINDS[name].priority for name in STAGE_KINDS}
 
 
-def test_asystole_and_ventricular_tachycardia_are_high() -> None:
-    assert [name for name in STAGE_KINDS if KINDS[name].priority == "high"] == ["asystole", "vf", "vt"]
+def test_what_kills_at_once_is_high_and_nothing_else() -> None:
+    high = [name for name in STAGE_KINDS if getattr(AlarmRules().priority, name) == "high"]
+    assert high == ["asystole", "asystole_or_lead_off", "vf", "vt"]
 
 
 def test_definitions_name_settings_that_there_are() -> None:

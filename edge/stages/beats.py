@@ -42,7 +42,7 @@ class _Waiting:
 class Beats:
     """Stage that makes a `Beat` of every `RPeak`; see the module.
 
-    Consumes `RPeak`; everything else is passed on. R peaks must come in order of their samples.
+    Everything that comes in is passed on. R peaks must come in order of their samples.
 
     Parameters
     ----------
@@ -69,10 +69,7 @@ class Beats:
             out: list[Message] = [*self._drain(message.decided), message]
             self._restart(message.start + message.n)
             return out
-        if isinstance(message, RPeak):
-            self._events.append(message)
-            return ()
-        if isinstance(message, Quality):
+        if isinstance(message, RPeak | Quality):
             self._events.append(message)
         return (message,)
 

@@ -110,13 +110,13 @@ class QrsDetector:
 
     def flush(self) -> Iterable[Message]:
         """Find the last R peaks."""
-        return self._end(0)
+        return self._end(None)
 
-    def _end(self, decided: int) -> list[RPeak]:
+    def _end(self, known: int | None) -> list[RPeak]:
         segment, self._segment = self._segment, None
         if segment is None:
             return []
-        found = list(self._tell(segment.finish(decided)))
+        found = list(self._tell(segment.finish(known)))
         self._remembered = segment.level or self._remembered
         return found
 
@@ -155,10 +155,11 @@ class _Segment:
         late = self._decision.search(self._function.joint.end)
         return found + [self._tell(c, strength, self._function.needs(known) + self._lag) for c, strength, known in late]
 
-    def finish(self, decided: int) -> list[RPeak]:
+    def finish(self, known: int | None) -> list[RPeak]:
         end = self._function.mv.end
         self._function.finish()
-        decided = max(decided, end + self._lag)
+        # What follows is not needed, only that it is not the next sample.
+        decided = end + self._lag if known is None else min(end + self._lag, known)
         return [
             self._tell(candidate, strength, decided)
             for judged in self._candidates.take(self._function, end)
