@@ -32,6 +32,7 @@ _SLOW = (
     "web/test_openapi.py",
     "web/test_upload_page.py",
     "web/test_ward_page.py",
+    "web/test_with_a_device.py",
 )
 
 

@@ -20,6 +20,7 @@ from edge.web.database import connect
 from edge.web.guard import Guard
 from edge.web.headers import SameOrigin
 from edge.web.pages import FOLDER
+from edge.web.problems import tell_people
 from edge.web.settings import Settings
 from edge.web.ward import bed_routes
 from edge.web.ward import routes as ward_routes
@@ -63,6 +64,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     access = Access(settings.password, secret_of(settings.data)) if settings.password else None
+    tell_people(app)
     app.state.hub = hub
     app.state.access = access
     app.state.metrics = metrics.registry(hub, store)

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse
 
 from edge.web.access import COOKIE, LASTS_S, Access
-from edge.web.guard import LOGIN
+from edge.web.guard import LOGIN, session_of
 from edge.web.limits import RateLimit
 from edge.web.pages import page
 
@@ -20,6 +20,7 @@ router = APIRouter(include_in_schema=False)
 
 _HERE = re.compile(r"/(?:[A-Za-z0-9_-][A-Za-z0-9_./-]*)?")
 _BURST, _PER_S = 10.0, 0.1
+_RENEWED_AFTER_S = 1800
 _tries = RateLimit(_BURST, _PER_S)
 
 
@@ -69,9 +70,12 @@ def logout(request: Request) -> Response:  # noqa: ARG001  # every route is give
 
 
 @router.get("/session")
-def session() -> Response:
-    """Say to a page that its session is good; it is not asked otherwise."""
-    return Response(status_code=204)
+def session(request: Request) -> Response:
+    """Say to a page that its session is good, and make it last longer: a screen on a wall is not logged out."""
+    access, answer = _access(request), Response(status_code=204)
+    if access is not None and 0 < access.remaining_s(session_of(request.headers)) < LASTS_S - _RENEWED_AFTER_S:
+        _give_session(request, answer, access.session())
+    return answer
 
 
 def _give_session(request: Request, answer: Response, session: str) -> None:

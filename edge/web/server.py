@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,8 @@ def run(
             **given,
         )
     )
+    # Large uploads wait on the disk that they are kept on, not in a /tmp that may be memory.
+    tempfile.tempdir = str(given["data"])
     with _listening(host, port) as listener:
         server = uvicorn.Server(
             uvicorn.Config(

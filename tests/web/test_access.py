@@ -111,6 +111,16 @@ def test_a_session_outlives_a_restart_and_not_its_time_nor_another_password(tmp_
         assert again.remaining_s(forged, now_s=1000) == 0
 
 
+def test_a_screen_on_a_wall_is_not_logged_out(client: httpx.Client, folder: Path) -> None:
+    access = Access(PASSWORD, secret_of(folder / "data"))
+    old = access.session(now_s=time.time() - LASTS_S + 60)
+    renewed = client.get("/session", headers={"Cookie": f"{COOKIE}={old}"}).cookies[COOKIE]
+    assert access.remaining_s(renewed) > LASTS_S - 60
+    assert COOKIE not in client.get("/session", headers={"Cookie": f"{COOKIE}={access.session()}"}).cookies
+    over = access.session(now_s=time.time() - LASTS_S - 60)
+    assert client.get("/session", headers={"Cookie": f"{COOKIE}={over}"}).status_code == 401
+
+
 def test_a_hash_serves_as_well_as_the_password(tmp_path: Path) -> None:
     path = tmp_path / "password"
     path.write_text(hashed(PASSWORD))

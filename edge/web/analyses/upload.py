@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import shutil
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,6 +24,7 @@ _MAX_FIELD = 65_536
 _MOST_LEADS, _MAX_LEAD = 64, 32
 _PATIENCE_S = 900
 _BLOCK = 1 << 20
+_LEAST_FREE = 1 << 30
 # Each upload that is being read holds a little memory: the others wait for their turn.
 _reading = asyncio.Semaphore(8)
 
@@ -94,6 +96,8 @@ async def take_upload(request: Request, folders: Folders) -> Received:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "multipart/form-data":
         raise HTTPException(415, "an upload is multipart/form-data with a part named file")
+    if shutil.disk_usage(folders.root).free < _LEAST_FREE:
+        raise HTTPException(507, "the disk that keeps uploads is nearly full")
     async with _reading:
         try:
             async with asyncio.timeout(_PATIENCE_S):

@@ -6,6 +6,7 @@ import { Waves, followEvents } from "./feed.js";
 import { capital, clock, make, say } from "./words.js";
 
 const SLOW_MS = 10000;
+const SESSION_MS = 3600000;
 const trouble = document.getElementById("trouble");
 const stationField = document.getElementById("station");
 
@@ -41,6 +42,7 @@ export class Screen {
       server: (lostMs) => { this.lostMs = lostMs; this.look(); },
     });
     setInterval(() => this.look(), 250);
+    setInterval(() => fetch("/session").catch(() => {}), SESSION_MS); // a screen on a wall stays logged in
     document.addEventListener("theme", () => { for (const tile of page.tiles.values()) tile.sweep.colours(); });
     this.before = performance.now();
     requestAnimationFrame((now) => this.paint(now));

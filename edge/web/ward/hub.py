@@ -204,15 +204,14 @@ class Hub:
             change = self.ward.take(topic, payload, at, retained=retained)
             if change.answer is not None:
                 self._answered(change.answer)
-            if change.frame is not None and change.bed is None:
-                self._frames.append((change.frame[2] | change.frame[3] << 8, change.frame))
-            elif change.frame is not None and change.bed is not None:
-                self._flush(change.bed)  # what the frames hold is told before them
-                self._frames.append((change.bed.index, change.frame))
-            elif change.bed is not None and change.urgent:
+            if change.bed is None:
+                continue
+            if change.told == "now":
                 self._flush(change.bed)
-            elif change.bed is not None:
+            elif change.told == "soon":
                 self._changed[change.bed.device] = change.bed
+            if change.frame is not None:
+                self._frames.append((change.bed.index, change.frame))
 
     def _answered(self, answer: Answer) -> None:
         waiting = self._answers.get(answer.request or "")

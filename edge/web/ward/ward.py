@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -40,18 +40,18 @@ class Change(msgspec.Struct, frozen=True):
     Attributes
     ----------
     bed : Bed or None
-        The bed that looks different now.
+        The bed it is about.
+    told : str
+        When who looks is to be told: `never` if the bed looks as before, `soon`, or `now` if alerts changed.
     frame : bytes or None
-        Samples for its trace.
-    urgent : bool
-        Alerts changed: who looks is told at once, not with the next second.
+        Samples for its trace, to be sent after the bed was told.
     answer : Answer or None
         A device's answer to a command.
     """
 
     bed: Bed | None = None
+    told: Literal["never", "soon", "now"] = "never"
     frame: bytes | None = None
-    urgent: bool = False
     answer: Answer | None = None
 
 
@@ -117,20 +117,20 @@ def _apply(bed: Bed, message: object, now: Now) -> Change:
         case Waveform():
             before = bed.trace.generation
             frame = bed.take_wave(message, now)
-            return Change(bed if bed.trace.generation != before else None, frame)
+            return Change(bed, "never" if bed.trace.generation == before else "now", frame)
         case Vitals():
             bed.take_vitals(message, now)
         case Beats():
             bed.take_beats(message, now)
-            return Change()
+            return Change(bed)
         case Status():
             bed.take_status(message)
         case Alert():
             bed.alerts.take_phase(message)
-            return Change(bed, urgent=True)
+            return Change(bed, "now")
         case Active():
             bed.alerts.take_active(message, now)
-            return Change(bed, urgent=True)
+            return Change(bed, "now")
         case Answer():
-            return Change(answer=message)
-    return Change(bed)
+            return Change(bed, answer=message)
+    return Change(bed, "soon")
