@@ -30,6 +30,7 @@ _SLOW = (
     "service/test_steady.py",
     "test_systemd.py",
     "web/test_openapi.py",
+    "web/test_slow_browser.py",
     "web/test_upload_page.py",
     "web/test_ward_page.py",
     "web/test_with_a_device.py",

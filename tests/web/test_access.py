@@ -14,6 +14,8 @@ import pytest
 from broker import own_certificate
 from command import Run
 from web_server import Server, serving
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
 
 from edge.errors import ConfigError
 from edge.web.access import COOKIE, LASTS_S, Access, hashed, read_password, secret_of
@@ -70,6 +72,16 @@ def test_nothing_is_told_to_who_has_not_logged_in(client: httpx.Client, method: 
     assert answer.headers["www-authenticate"].startswith("Basic")
     # A browser is not asked to open a window of its own.
     assert "www-authenticate" not in client.request(method, path, headers={"Sec-Fetch-Site": "same-origin"}).headers
+
+
+def test_a_socket_is_opened_only_to_who_has_logged_in(server: Server) -> None:
+    url = server.url.replace("http", "ws") + "/ward/waves"
+    with pytest.raises(InvalidStatus) as refused:
+        connect(url)
+    assert refused.value.response.status_code == 403
+    word = base64.b64encode(f"ward:{PASSWORD}".encode()).decode()
+    with connect(url, additional_headers={"Authorization": f"Basic {word}"}) as socket, pytest.raises(ConnectionClosed):
+        socket.recv(timeout=10)  # it does not know the server's run
 
 
 def test_a_program_says_the_password_with_each_request(client: httpx.Client) -> None:
