@@ -43,6 +43,7 @@ paper: $(VENV)/.bench
 
 accuracy: $(VENV)/.test
 	$(BIN)/python -m benchmarks.accuracy
+	$(BIN)/python -m benchmarks.conduction
 	$(BIN)/python -m benchmarks.accuracy --generality
 
 # All that EC57 has disclosed, of the MIT-BIH Arrhythmia Database; and records in muscle noise, 24 to -6 dB.

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from edge import __version__
 from edge.contract.payloads import ModelInfo
 from edge.findings import limits, words
+from edge.findings.averages import SEGMENT_S, Averages
+from edge.findings.conduction import conduction, intervals, measure
 from edge.findings.findings import (
     BEAT,
     Burden,
@@ -101,6 +103,7 @@ class Collector:
         self._alert_counts: Counter[str] = Counter()
         self._rate = RateOverTime()
         self._gallery = Gallery(stream.fs_hz, stream.leads)
+        self._averages = Averages(stream.fs_hz, stream.leads)
         self._leads: tuple[Counter[LeadState], ...] = tuple(Counter() for _ in stream.leads)
         self._seconds = self._unreadable = self._lost = 0
         self._stretches: list[list[int]] = []
@@ -110,6 +113,7 @@ class Collector:
             case Samples():
                 self._n = max(self._n, message.end)
                 self._gallery.samples(message)
+                self._averages.samples(self._gallery.memory)
             case LabelledBeat():
                 self._on_beat(message)
             case Vitals():
@@ -133,6 +137,7 @@ class Collector:
     def _on_beat(self, beat: LabelledBeat) -> None:
         self._counts[beat.label] += 1
         self._gallery.beat(beat.sample, beat.label, beat.rr_ms)
+        self._averages.beat(beat.sample, beat.label, beat.rr_ms)
         if len(self._samples) < MAX_BEATS:
             self._samples.append(beat.sample)
             self._labels.append(ord(beat.label))
@@ -200,6 +205,8 @@ class Collector:
         if self._stream is None:
             raise ValueError("findings begin with their stream")
         stream, duration_s = self._stream, self._n / self._fs_hz
+        self._averages.samples(self._gallery.memory, final=True)
+        measured = measure(self._averages.all, self._averages.leads, stream.fs_hz)
         beats, rate = self._beats(), self._rate.rate()
         episodes = self._until_the_end()
         readable = self._readable(duration_s)
@@ -225,6 +232,8 @@ class Collector:
             episode_counts=dict(self._episode_counts.most_common()),
             alert_counts=dict(self._alert_counts.most_common()),
             rr_ms=_spread(beats["rr_ms"]),
+            intervals=intervals(measured, stream.fs_hz),
+            conduction=conduction(measured, SEGMENT_S),
             hrv=variability(beats, duration_s, fibrillation_s),
             readable=readable,
             strips=tuple(self._gallery.strips(rate.overall.median if rate.overall else None)),

@@ -213,6 +213,52 @@ class Variability(Finding, frozen=True, kw_only=True):
     sdann_ms: float | None = None
 
 
+class Intervals(Finding, frozen=True, kw_only=True):
+    """PR, QRS and QT of averaged normal beats, one for each half minute, and their spread.
+
+    Attributes
+    ----------
+    n : int
+        Averaged beats there were.
+    reason : str or None
+        Why there were none.
+    pr_ms, qrs_ms, qt_ms : Spread or None
+        None where the waves do not stand out in most of them.
+    qtc_ms : dict
+        Median of QT corrected for rate, by the formula's name.
+    """
+
+    n: int
+    reason: str | None
+    pr_ms: Spread | None
+    qrs_ms: Spread | None
+    qt_ms: Spread | None
+    qtc_ms: dict[str, float]
+
+
+class ConductionStretch(Finding, frozen=True, kw_only=True):
+    """A stretch of normal beats that are conducted alike; a pattern of `Conduction`, from, to."""
+
+    pattern: str
+    start_s: float
+    stop_s: float
+
+
+class Conduction(Finding, frozen=True, kw_only=True):
+    """How normal beats were conducted.
+
+    Attributes
+    ----------
+    beats : dict
+        Normal beats by pattern: `usual`, `lbbb`, `rbbb`, `paced`, `wide` (130 ms and more, of no pattern).
+    stretches : tuple of ConductionStretch
+        Half minutes joined where they are alike.
+    """
+
+    beats: dict[str, int]
+    stretches: tuple[ConductionStretch, ...]
+
+
 class Readable(Finding, frozen=True, kw_only=True):
     """How much could be read.
 
@@ -326,6 +372,10 @@ class Findings(Finding, frozen=True, kw_only=True, eq=False):
         By kind, all of them.
     rr_ms : Spread or None
         Intervals between beats.
+    intervals : Intervals
+        PR, QRS, QT and QTc.
+    conduction : Conduction
+        Bundle-branch block and paced beats.
     hrv : Variability
         Where it is valid.
     readable : Readable
@@ -349,6 +399,8 @@ class Findings(Finding, frozen=True, kw_only=True, eq=False):
     episode_counts: dict[str, int]
     alert_counts: dict[str, int]
     rr_ms: Spread | None
+    intervals: Intervals
+    conduction: Conduction
     hrv: Variability
     readable: Readable
     strips: tuple[StripFinding, ...]

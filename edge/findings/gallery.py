@@ -43,7 +43,7 @@ class Gallery:
 
     def __init__(self, fs_hz: float, leads: tuple[str, ...]) -> None:
         self._fs_hz = fs_hz
-        self._memory = Memory(fs_hz, leads)
+        self.memory = Memory(fs_hz, leads)
         self._waiting: deque[tuple[int, int | None, str]] = deque()
         self._episodes: dict[int, StripFinding] = {}
         self._severity: dict[str, dict[int, float]] = {}
@@ -56,7 +56,7 @@ class Gallery:
 
     def samples(self, block: Samples) -> None:
         """Take the next samples."""
-        self._memory.add(block)
+        self.memory.add(block)
         self._serve(everything=False)
 
     def episode(self, episode: Episode) -> None:
@@ -128,9 +128,9 @@ class Gallery:
     def _serve(self, *, everything: bool) -> None:
         still: deque[tuple[int, int | None, str]] = deque()
         for start, episode, why in self._waiting:
-            if not everything and not self._memory.complete(start):
+            if not everything and not self.memory.complete(start):
                 still.append((start, episode, why))
-            elif (strip := self._memory.cut(start, why, episode)) is not None:
+            elif (strip := self.memory.cut(start, why, episode)) is not None:
                 self._keep(strip, start)
         self._waiting = still
 

@@ -65,7 +65,7 @@ class Memory:
         """
         start = max(start, 0)
         margin, n = round(_MARGIN_S * self._fs_hz), round(STRIP_S * self._fs_hz)
-        mv = self._between(start - margin, start + n + margin)
+        mv = self.between(start - margin, start + n + margin)
         strip = mv[margin : margin + n]
         there = np.flatnonzero(np.isfinite(strip).any(axis=1))
         if not len(there):
@@ -77,7 +77,7 @@ class Memory:
             why=why, episode=episode, start=start, fs_hz=self._fs_hz, leads=self._leads, uv=uv, band_hz=BAND_HZ
         )
 
-    def _between(self, first: int, stop: int) -> NDArray[np.float64]:
+    def between(self, first: int, stop: int) -> NDArray[np.float64]:
         """Return the samples, NaN where there are none."""
         out = np.full((stop - first, len(self._leads)), np.nan)
         for block in self._blocks:

@@ -11,6 +11,13 @@ from edge.findings.rhythm import UNREADABLE
 from edge.kinds import KINDS, title
 
 _URGENCY = {"high": 0, "medium": 1, "low": 2}
+_PATTERNS = {
+    "lbbb": "Conduction as in left bundle-branch block",
+    "rbbb": "Conduction as in right bundle-branch block",
+    "paced": "QRS complexes as wide as paced ones",
+    "wide": "QRS of 130 ms or more, of no pattern that is told",
+}
+_TOLD_SHARE = 0.1
 _NAMES = {"S": "supraventricular", "V": "ventricular", "F": "fusion"}
 
 
@@ -24,7 +31,7 @@ def sentences(found: Findings) -> tuple[Sentence, ...]:
         by_kind, key=lambda k: (_URGENCY[by_kind[k][0].priority], order.index(k) if k in order else len(order))
     )
     told = [_episodes(found, by_kind[kind], found.episode_counts[kind]) for kind in kinds]
-    return (*_nothing(found), *told, *_rate(found), *_ectopy(found), *_quality(found))
+    return (*_nothing(found), *told, *_rate(found), *_ectopy(found), *_conduction(found), *_quality(found))
 
 
 def _nothing(found: Findings) -> Iterator[Sentence]:
@@ -98,6 +105,24 @@ def _ectopy(found: Findings) -> Iterator[Sentence]:
             )
     if burden.beats and not any(burden.by_class[label] for label in _NAMES):
         yield Sentence(text=f"{burden.beats:,} beats, none of them ectopic among those that could be called.")
+
+
+def _conduction(found: Findings) -> Iterator[Sentence]:
+    """Say which of the normal beats were conducted otherwise, and the intervals."""
+    beats, all_beats = found.conduction.beats, sum(found.conduction.beats.values())
+    for pattern, name in _PATTERNS.items():
+        n = beats.get(pattern, 0)
+        if n >= _TOLD_SHARE * all_beats > 0:
+            mine = [s for s in found.conduction.stretches if s.pattern == pattern]
+            longest = max(mine, key=lambda s: s.stop_s - s.start_s)
+            where = f"{found.clock(longest.start_s)}–{found.clock(min(longest.stop_s, found.subject.duration_s))}"
+            yield Sentence(text=f"{name}: {100 * n / all_beats:.0f} % of {all_beats:,} averaged beats, {where}.")
+    spans = (("PR", found.intervals.pr_ms), ("QRS", found.intervals.qrs_ms), ("QT", found.intervals.qt_ms))
+    said = [f"{name} {spread.median:.0f} ms" for name, spread in spans if spread is not None]
+    if "Fridericia" in found.intervals.qtc_ms:
+        said.append(f"QTc {found.intervals.qtc_ms['Fridericia']:.0f} ms (Fridericia)")
+    if said:
+        yield Sentence(text=f"{', '.join(said)}.")
 
 
 def _quality(found: Findings) -> Iterator[Sentence]:

@@ -154,6 +154,15 @@ def measures(found: Findings) -> list[tuple[str, str, str]]:
         out.append(("Heart rate", "not told", "too few beats that follow each other"))
     if rr is not None:
         out.append(("RR interval", f"{rr.median:.0f} ms", f"median; {rr.min:.0f} to {rr.max:.0f} ms"))
+    spans = (("PR", found.intervals.pr_ms), ("QRS", found.intervals.qrs_ms), ("QT", found.intervals.qt_ms))
+    for name, spread in spans:
+        if spread is not None:
+            out.append(
+                (name, f"{spread.median:.0f} ms", f"median of {spread.n:,}; {spread.min:.0f} to {spread.max:.0f}")
+            )
+    if found.intervals.qtc_ms:
+        values = [f"{name} {value:.0f}" for name, value in found.intervals.qtc_ms.items()]
+        out.append(("QTc", f"{found.intervals.qtc_ms['Fridericia']:.0f} ms", ", ".join(values)))
     if not hrv.valid:
         out.append(("HRV", "not valid", hrv.reason or ""))
         return out
@@ -177,6 +186,9 @@ def methods(found: Findings) -> list[str]:
         "Strips show the source's own samples within 0.5 to 40 Hz without delay, 25 mm/s and 10 mm/mV. Variability is "
         "of intervals between normal beats that follow each other and differ by no more than 20 %, as the Task Force "
         "of ESC and NASPE has it (1996); it is told where 5 min of them are there and 80 % of all intervals are such.",
+        "Intervals and conduction are of the median of the beats called N in each half minute, in two leads: QRS where "
+        "the slope of both together stands out, the onset of P and the end of T by the tangent; bundle-branch block by "
+        "width and by the way the last of the QRS points in V1 (AHA/ACCF/HRS 2009).",
         f"Made by {found.made_by}.",
     ]
 
