@@ -53,8 +53,8 @@ class Results(msgspec.Struct, kw_only=True):
     kills: int = 0
     restarts: int = 0
     seed: int = 0
-    replay: Counts = Counts()
-    run: Counts = Counts()
+    replay: Counts = msgspec.field(default_factory=Counts)
+    run: Counts = msgspec.field(default_factory=Counts)
     hostile: dict[str, Row] = {}
 
     @property

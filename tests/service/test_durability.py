@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from broker import MOSQUITTO
 from numpy.typing import NDArray
 
-from benchmarks import durability_counts, durability_hostile, durability_live, durability_replay
+from benchmarks import durability, durability_counts, durability_hostile, durability_live, durability_replay
 from benchmarks.durability_counts import Counts, judge
 from benchmarks.durability_live import Killed, must
 
@@ -77,3 +78,9 @@ def test_no_phase_is_lost_at_brokers_that_misbehave(
     assert all(row.flawless for row in rows.values()), rows
     assert "is larger than the broker takes" in rows[few[0]].told
     assert "another client connects" in rows[few[1]].told
+
+
+def test_what_was_found_before_is_kept_and_said() -> None:
+    found = msgspec.json.decode((durability.RESULTS / "durability.json").read_bytes(), type=durability.Results)
+    assert (durability.RESULTS / "durability.md").read_text() == durability._text(found)
+    assert found.flawless
