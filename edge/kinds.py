@@ -75,6 +75,19 @@ KINDS: dict[str, Kind] = {
         standard="CinC 2015",
         aux="(VT",
     ),
+    "extreme_bradycardia": Kind(
+        title="extreme bradycardia",
+        priority="high",
+        definition="as `bradycardia`, by `extreme_bradycardia_beats` and `extreme_bradycardia_bpm`, in its place",
+        standard="monitors' usual setting",
+        aux="(SBR",
+    ),
+    "extreme_tachycardia": Kind(
+        title="extreme tachycardia",
+        priority="high",
+        definition="as `tachycardia`, by `extreme_tachycardia_beats` and `extreme_tachycardia_bpm`, in its place",
+        standard="monitors' usual setting",
+    ),
     "v_run": Kind(
         title="ventricular run",
         priority="medium",
@@ -138,6 +151,13 @@ KINDS: dict[str, Kind] = {
         title="pause",
         priority="medium",
         definition="an RR interval of at least `pause_s`",
+        standard="ACC/AHA/HRS 2018",
+        intermittent=True,
+    ),
+    "dropped_beats": Kind(
+        title="irregular, dropped beats",
+        priority="low",
+        definition="`dropped_per_min` intervals a minute of about twice the usual, between N beats that are not early",
         standard="ACC/AHA/HRS 2018",
         intermittent=True,
     ),

@@ -20,7 +20,7 @@ def test_every_kind_of_the_stage_has_its_default_priority() -> None:
 
 def test_what_kills_at_once_is_high_and_nothing_else() -> None:
     high = [name for name in STAGE_KINDS if getattr(AlarmRules().priority, name) == "high"]
-    assert high == ["asystole", "asystole_or_lead_off", "vf", "vt"]
+    assert high == ["asystole", "asystole_or_lead_off", "vf", "vt", "extreme_bradycardia", "extreme_tachycardia"]
 
 
 def test_definitions_name_settings_that_there_are() -> None:

@@ -180,14 +180,17 @@ def score(patient: Patient, spans: Iterable[tuple[int, int]]) -> Told:
 
 
 def figures(told: Sequence[Told]) -> dict[str, float]:
-    """Return gross sensitivity, specificity and +P by duration in percent, and false episodes a day."""
-    tp, fn, fp, tn = (sum(getattr(one, key) for one in told) for key in ("tp_s", "fn_s", "fp_s", "tn_s"))
+    """Return gross sensitivity, specificity and +P by duration in percent, and false episodes a day.
+
+    With each share its bootstrap interval over patients; what is undefined is left out.
+    """
     days = sum(one.day for one in told)
+    tp = [one.tp_s for one in told]
     return {
-        "se": _percent(tp, tp + fn),
-        "sp": _percent(tn, tn + fp),
-        "ppv": _percent(tp, tp + fp),
-        "false_a_day": round(sum(one.false for one in told) / days, 3) if days else float("nan"),
+        **trees.with_interval("se", tp, [one.tp_s + one.fn_s for one in told]),
+        **trees.with_interval("sp", [one.tn_s for one in told], [one.tn_s + one.fp_s for one in told]),
+        **trees.with_interval("ppv", tp, [one.tp_s + one.fp_s for one in told]),
+        **({"false_a_day": round(sum(one.false for one in told) / days, 3)} if days else {}),
     }
 
 
@@ -204,7 +207,7 @@ def make(data: Path, progress: Progress = print) -> TreeCard:
     judged = [judge(patient) for patient in read_all(data)]
     progress(f"{len(judged)} patients, judged {sum(len(one.at) for one in judged):,} times")
     told = cross_validate(judged, progress)
-    metrics = {name: _defined(figures(ones)) for name, ones in by_database(told).items()}
+    metrics = {name: figures(ones) for name, ones in by_database(told).items()}
     return trees.card(
         "af",
         learn(judged),
@@ -221,11 +224,3 @@ def _share(judged: Judged, rhythm: str) -> NDArray[np.float64]:
     total = np.concatenate([[0], np.cumsum(judged.patient.rhythms == rhythm)])
     first = np.maximum(judged.at + 1 - _BACK, 0)
     return np.asarray((total[judged.at + 1] - total[first]) / (judged.at + 1 - first), np.float64)
-
-
-def _percent(part: float, whole: float) -> float:
-    return round(100 * part / whole, 2) if whole else float("nan")
-
-
-def _defined(row: dict[str, float]) -> dict[str, float]:
-    return {name: value for name, value in row.items() if value == value}  # noqa: PLR0124 - NaN is not itself

@@ -64,6 +64,33 @@ def log_odds(trees: Sequence[Tree], rows: NDArray[Any]) -> NDArray[np.float64]:
     return total
 
 
+def interval(parts: Sequence[float], wholes: Sequence[float], n_draws: int = 2000) -> tuple[float, float]:
+    """Return the 95 % bootstrap interval of a gross share in percent, drawing whole patients; NaN where undefined.
+
+    Parameters
+    ----------
+    parts, wholes : sequence of float
+        Numerator and denominator of each patient.
+    n_draws : int
+        Draws.
+    """
+    n = len(parts)
+    if not n or not sum(wholes):
+        return (float("nan"), float("nan"))
+    draws = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), n_draws)
+    part, whole = draws @ np.asarray(parts, np.float64), draws @ np.asarray(wholes, np.float64)
+    low, high = np.percentile(100 * part[whole > 0] / whole[whole > 0], [2.5, 97.5]).tolist()
+    return (round(low, 2), round(high, 2))
+
+
+def with_interval(name: str, parts: Sequence[float], wholes: Sequence[float]) -> dict[str, float]:
+    """Return a share in percent and its interval under `name`, `name_low` and `name_high`; nothing where undefined."""
+    if not sum(wholes):
+        return {}
+    low, high = interval(parts, wholes)
+    return {name: round(100 * sum(parts) / sum(wholes), 2), f"{name}_low": low, f"{name}_high": high}
+
+
 def card(
     name: str,
     trees: Sequence[Tree],

@@ -158,6 +158,18 @@ def vitals(told: Story) -> list[Vitals]:
         ([("N" * 17, 154)], ["tachycardia"]),
         ([("N" * 17, 155)], []),
         ([("N" * 16, 154)], []),
+        # 30/min is 720 samples, and in the place of a bradycardia; 180/min is 120.
+        ([("NNNNN", 721)], ["extreme_bradycardia"]),
+        ([("NNNNN", 720)], ["bradycardia"]),
+        ([("NNNNNN", 600), ("NNNNNN", 730)], ["bradycardia", "extreme_bradycardia"]),
+        ([("N" * 17, 119)], ["extreme_tachycardia"]),
+        ([("N" * 17, 120)], ["tachycardia"]),
+        # Dropped beats: three in a minute, after beats that came when they were due.
+        ([(("N" * 6), 300), ("N", 600)] * 3 + [NORMAL], ["dropped_beats"]),
+        ([(("N" * 6), 300), ("N", 600)] * 2 + [NORMAL], []),
+        ([(("N" * 6), 300), ("N", 450)] * 4 + [NORMAL], []),
+        ([(("N" * 5), 300), ("S", 200), ("N", 600)] * 4 + [NORMAL], []),
+        ([(("N" * 5), 300), ("V", 200), ("N", 600)] * 3 + [NORMAL], []),
         # A pause is 3 s, and asystole 4 s.
         ([NORMAL, ("N", 1079), NORMAL], []),
         ([NORMAL, ("N", 1080), NORMAL], ["pause"]),

@@ -66,13 +66,20 @@ class RateTracker:
     rules : RhythmRules
         Thresholds.
     kind : str
-        `bradycardia` or `tachycardia`.
+        `bradycardia` or `tachycardia`, or one of them that is extreme.
+    beyond : str
+        The extreme kind, which takes the place of this one while it lasts.
+    within : str
+        The kind whose place this extreme one takes.
     """
 
-    def __init__(self, episodes: Episodes, rules: RhythmRules, kind: str) -> None:
+    def __init__(
+        self, episodes: Episodes, rules: RhythmRules, kind: str, *, beyond: str = "", within: str = ""
+    ) -> None:
         self._episodes = episodes
         self._kind = kind
-        self._slow = kind == "bradycardia"
+        self._beyond, self._within = beyond, within
+        self._slow = kind.endswith("bradycardia")
         self._bpm: float = getattr(rules, f"{kind}_bpm")
         self._leave = self._bpm + (rules.rate_hysteresis_bpm if self._slow else -rules.rate_hysteresis_bpm)
         n_beats: int = getattr(rules, f"{kind}_beats")
@@ -109,12 +116,16 @@ class RateTracker:
         half = len(intervals) // 2
         median = (intervals[half] + intervals[~half]) / 2
         self._judged = beat.decided
+        if self._beyond in self._episodes:
+            return
         met = median * self._bpm > _MINUTE if self._slow else median * self._bpm < _MINUTE
         if met:
             if not running:
                 self._onset, self._seen = samples[0], len(samples)
             self._median, self._end, self._count = median, beat.sample, self._seen
             if not running:
+                if self._within in self._episodes:
+                    self._episodes.close(self._within, samples[0], beat.decided, self._kind)
                 self._episodes.open(self._kind, samples[0], beat.decided, self._evidence)
         elif running and (median * self._leave <= _MINUTE if self._slow else median * self._leave >= _MINUTE):
             self._episodes.close(self._kind, self._end, beat.decided, "rhythm changed")

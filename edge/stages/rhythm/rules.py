@@ -6,6 +6,10 @@ import msgspec
 
 _RANGES: dict[str, tuple[float, float]] = {
     "hr_window_s": (4, 60),
+    "extreme_bradycardia_bpm": (10, 60),
+    "extreme_bradycardia_beats": (3, 60),
+    "extreme_tachycardia_bpm": (100, 320),
+    "extreme_tachycardia_beats": (3, 60),
     "bradycardia_bpm": (15, 100),
     "bradycardia_beats": (3, 60),
     "tachycardia_bpm": (80, 300),
@@ -16,6 +20,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "settle_s": (0.5, 10),
     "burden_per_min": (1, 200),
     "burden_percent": (1, 100),
+    "dropped_per_min": (2, 60),
     "pattern_cycles": (2, 60),
     "pattern_end_beats": (3, 60),
     "v_run_beats": (3, 5),
@@ -46,6 +51,9 @@ class RhythmRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         Below this rate for so many beats. PhysioNet/CinC Challenge 2015: < 40/min for 5 beats.
     tachycardia_bpm, tachycardia_beats : float, int
         Above this rate for so many beats. PhysioNet/CinC Challenge 2015: > 140/min for 17 beats.
+    extreme_bradycardia_bpm, extreme_bradycardia_beats, extreme_tachycardia_bpm, extreme_tachycardia_beats : float, int
+        The same for rates that are an emergency, 10/min below and 40/min above the usual limits; at most monitors they
+        are set at such a distance.
     rate_hysteresis_bpm : float
         A running bradycardia, tachycardia or vt ends only so far on the other side of its threshold; 5/min is the error
         that EC57 grants a heart rate.
@@ -60,6 +68,9 @@ class RhythmRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     burden_per_min, burden_percent : float
         V beats in the last minute that make them frequent, or their share of its beats. 10/min is what bedside monitors
         are usually set to; above 24 % Baman et al. 2010 found cardiomyopathy.
+    dropped_per_min : int
+        Dropped beats in a minute: an interval of about twice the usual between N beats, none of them premature.
+        Second-degree block, by the definitions of ACC/AHA/HRS 2018; a QRS complex that was not seen looks the same.
     pattern_cycles, pattern_end_beats : int
         V beats in step that make bigeminy or trigeminy (three: AHA/ACC/HRS 2009 terms), and beats without one in step
         that end it.
@@ -90,6 +101,10 @@ class RhythmRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """
 
     hr_window_s: float = 10.0
+    extreme_bradycardia_bpm: float = 30.0
+    extreme_bradycardia_beats: int = 5
+    extreme_tachycardia_bpm: float = 180.0
+    extreme_tachycardia_beats: int = 17
     bradycardia_bpm: float = 40.0
     bradycardia_beats: int = 5
     tachycardia_bpm: float = 140.0
@@ -100,6 +115,7 @@ class RhythmRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     settle_s: float = 0.5
     burden_per_min: float = 10.0
     burden_percent: float = 24.0
+    dropped_per_min: int = 3
     pattern_cycles: int = 3
     pattern_end_beats: int = 6
     v_run_beats: int = 3

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from edge.kinds import title
 from edge.messages import FS_HZ, Event, Gap, LabelledBeat, Likelihood, Message, Quality, RPeak, Samples, Vitals
 from edge.stages.rhythm.atrial import AtrialFibrillation
+from edge.stages.rhythm.dropped import DroppedBeats
 from edge.stages.rhythm.ectopy import Burden, Pattern
 from edge.stages.rhythm.episodes import Episodes, Tracker
 from edge.stages.rhythm.rate import HeartRate, RateTracker
@@ -69,12 +70,15 @@ class Rhythm:
         self._ventricular = VentricularFibrillation(episodes, rules)
         self._waves_until = 0  # end of the last stretch that was more likely fibrillation than silence
         self._trackers: tuple[Tracker, ...] = (
-            RateTracker(episodes, rules, "bradycardia"),
-            RateTracker(episodes, rules, "tachycardia"),
+            RateTracker(episodes, rules, "extreme_bradycardia", within="bradycardia"),
+            RateTracker(episodes, rules, "extreme_tachycardia", within="tachycardia"),
+            RateTracker(episodes, rules, "bradycardia", beyond="extreme_bradycardia"),
+            RateTracker(episodes, rules, "tachycardia", beyond="extreme_tachycardia"),
             VentricularRuns(episodes, rules),
             SupraventricularRuns(episodes, rules),
             Pattern(episodes, rules, "bigeminy"),
             Pattern(episodes, rules, "trigeminy"),
+            DroppedBeats(episodes, rules),
             Burden(episodes, rules),
             self._atrial,
         )
@@ -177,13 +181,16 @@ class Rhythm:
     def _pass(self, until: int) -> None:
         """Tell all that time decides before `until`."""
         while (due := min(self._second, self._silence.due)) < until:
-            if due == self._silence.due:
+            if due == self._silence.due and self._ventricular.lasts:
+                self._silence.lost(0, due - self._settle, due, "vf")
+            elif due == self._silence.due:
                 if (kind := self._silence.fire()) in ASYSTOLES:
                     self._lost_all(due, kind)
             else:
                 self._tick(due)
 
     def _tick(self, now: int) -> None:
+        self._ventricular.tick(now)
         for tracker in self._trackers:
             tracker.tick(now)
         self._episodes.tick(now)
@@ -255,7 +262,7 @@ class Rhythm:
             return
         self._wait(likelihood.decided, likelihood.decided)
         had = self._ventricular.lasts
-        if self._ventricular.judge(likelihood):
+        if self._ventricular.judge(likelihood) or self._ventricular.lasts:
             # Big waves are no silence, whether or not a beat is seen in them.
             self._waves_until = likelihood.sample + 1
             self._silence.lost(likelihood.sample - _WAVES, self._waves_until, likelihood.decided, "vf")

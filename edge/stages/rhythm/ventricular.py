@@ -10,6 +10,8 @@ from edge.stages.rhythm.rules import RhythmRules
 
 _WINDOW = 4 * FS_HZ
 """What a judgement looks back at."""
+_SUSPEND = 10 * FS_HZ
+"""Without a judgement for so long it is over."""
 _LATE = 2 * FS_HZ
 """How much later than its beginning or end the judgements turn."""
 
@@ -31,7 +33,7 @@ class VentricularFibrillation:
         self._rule: dict[str, float] = {"vf_score": rules.vf_score, "vf_end_score": rules.vf_end_score}
         self._since: int | None = None  # when the judgements turned
         self._until = 0  # the last sample that was judged to be of it
-        self._onset = self._over = 0
+        self._onset = self._over = self._judged = 0
         self._log_odds = 0.0
 
     @property
@@ -45,7 +47,7 @@ class VentricularFibrillation:
 
     def judge(self, likelihood: Likelihood) -> bool:
         """Take the next judgement; return whether what there is may be no silence: more likely than not it is this."""
-        self._log_odds = likelihood.log_odds
+        self._log_odds, self._judged = likelihood.log_odds, likelihood.decided
         likely = likelihood.log_odds > 0
         if likely:
             self._until = likelihood.sample
@@ -59,6 +61,11 @@ class VentricularFibrillation:
         if not likely and not self.lasts:
             self._since = None
         return likely
+
+    def tick(self, now: int) -> None:
+        """End an episode of which no judgement came for long."""
+        if self.lasts and now - self._judged > _SUSPEND:
+            self.end(now, "signal")
 
     def end(self, decided: int, why: str) -> None:
         """End what is running."""
