@@ -53,8 +53,24 @@ def beat(sample: int, label: str, before: int | None) -> LabelledBeat:
     return LabelledBeat(sample=sample, label=label, score=0.9, rr_ms=rr_ms, decided=sample + 250)  # type: ignore[arg-type]
 
 
+class Given(list[Message]):
+    """Messages that are shown as what is decided in them."""
+
+    def __repr__(self) -> str:
+        return " ".join(_shown(message) for message in self if not isinstance(message, Samples | Quality))
+
+
+def _shown(message: Message) -> str:
+    match message:
+        case LabelledBeat():
+            return f"{message.label}{message.sample}"
+        case Likelihood():
+            return f"{message.kind}{message.decided}:{message.log_odds:.1f}"
+    return type(message).__name__
+
+
 @st.composite
-def anything(draw: st.DrawFn) -> list[Message]:
+def anything(draw: st.DrawFn) -> Given:
     seconds = draw(st.integers(20, 150))
     events: list[Event] = []
     sample, before = draw(st.integers(100, 2000)), None
@@ -84,7 +100,7 @@ def anything(draw: st.DrawFn) -> list[Message]:
     for end, value in draw(st.lists(st.tuples(st.integers(1, seconds), st.floats(-9, 9)), max_size=12)):
         at = end * SECOND - 50
         events.append(Likelihood(kind="af", sample=max(at - 250, 0), log_odds=value, decided=at))
-    return given_in_order(events, seconds * SECOND)
+    return Given(given_in_order(events, seconds * SECOND))
 
 
 def told(messages: list[Message]) -> list[Message]:

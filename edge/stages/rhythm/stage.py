@@ -225,6 +225,10 @@ class Rhythm:
         return "too few beats" if any(self._beats.values()) else "no beats yet"
 
     def _on_peak(self, peak: RPeak) -> None:
+        if self._ventricular.lasts:
+            self._silence.lost(0, peak.sample, peak.decided, "vf")
+            self._last_peak = peak.sample
+            return
         since = max(self._last_peak, self._signal.from_sample(peak.sample), min(self._waves_until, peak.sample))
         if peak.sample - since >= self._asystole:
             self._lost_all(peak.decided, "asystole")
@@ -267,6 +271,8 @@ class Rhythm:
             self._waves_until = likelihood.sample + 1
             self._silence.lost(likelihood.sample - _WAVES, self._waves_until, likelihood.decided, "vf")
         if self._ventricular.lasts and not had:
+            # A silence that was not told yet is no more.
+            self._silence.lost(0, self._waves_until, likelihood.decided, "vf")
             self._silence.stop(likelihood.sample, likelihood.decided, "vf")
             self._lost_all(likelihood.decided, "vf")
 
