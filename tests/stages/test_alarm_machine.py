@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.kinds import KINDS
-from edge.messages import Alert, Episode, Event, Gap, LabelledBeat, Likelihood, Message, Quality, Samples
+from edge.messages import Alert, Episode, Event, Gap, LabelledBeat, Likelihood, Message, Quality, RPeak, Samples
 from edge.pipeline import Chain
 from edge.stages.alarms import AlarmRules, Alarms
 from edge.stages.rhythm import Rhythm, RhythmRules
@@ -19,13 +19,14 @@ from edge.stages.rhythm import Rhythm, RhythmRules
 SECOND = 360
 LAG = 20
 IN_FIBRILLATION = {
-    "asystole", "pause", "vt", "v_run", "idioventricular", "couplet", "svt_run", "bigeminy", "trigeminy", "bradycardia",
+    "asystole", "asystole_or_lead_off", "pause",
+    "vt", "v_run", "idioventricular", "couplet", "svt_run", "bigeminy", "trigeminy", "bradycardia",
     "tachycardia", "extreme_bradycardia", "extreme_tachycardia", "ventricular_burden", "dropped_beats",
 }  # fmt: skip
 """What is not told while the ventricles fibrillate."""
 EXCLUSIVE = (
     ("vt", "v_run", "idioventricular"),
-    ("asystole", "pause"),
+    ("asystole", "asystole_or_lead_off", "pause"),
     ("tachycardia", "extreme_tachycardia"),
     ("bradycardia", "extreme_bradycardia"),
 )
@@ -36,9 +37,11 @@ def machine() -> Chain:
     return Chain([Rhythm(RhythmRules(), 1), Alarms(AlarmRules(), ("II",))])
 
 
-def given_in_order(events: Iterable[Event], length: int) -> list[Message]:
+def given_in_order(events: Sequence[Event], length: int) -> list[Message]:
     """Events with a block of samples after each second."""
-    waiting = sorted(events, key=lambda event: event.decided)
+    beats = [event for event in events if isinstance(event, LabelledBeat)]
+    peaks = [RPeak(sample=b.sample, lead=0, amplitude_mv=1.0, strength=3.0, decided=b.sample + 120) for b in beats]
+    waiting = sorted([*peaks, *events], key=lambda event: event.decided)
     out: list[Message] = []
     block = np.zeros((SECOND, 1), np.float32)
     for start in range(0, length, SECOND):
@@ -57,7 +60,7 @@ class Given(list[Message]):
     """Messages that are shown as what is decided in them."""
 
     def __repr__(self) -> str:
-        return " ".join(_shown(message) for message in self if not isinstance(message, Samples | Quality))
+        return " ".join(_shown(message) for message in self if not isinstance(message, Samples | Quality | RPeak))
 
 
 def _shown(message: Message) -> str:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from edge.features import irregularity
 from edge.inference.beat_model import BeatModel
-from edge.messages import Episode, Gap, LabelledBeat, Likelihood, Message, Samples
+from edge.messages import Episode, Gap, LabelledBeat, Likelihood, Message, RPeak, Samples
 from edge.pipeline import Chain, atrial_model, strip_model
 from edge.stages.alarms import AlarmRules, Alarms
 from edge.stages.atria import EVERY, Atria
@@ -170,6 +170,7 @@ def strip(intervals: list[float]) -> list[Episode]:
     given_beats = beats(intervals)
     found: list[Message] = []
     for beat in given_beats:
+        found += chain.push(RPeak(sample=beat.sample, lead=0, amplitude_mv=1, strength=3, decided=beat.decided - 99))
         found += chain.push(beat)
     return [m for m in [*found, *chain.flush()] if isinstance(m, Episode) and m.kind == "af"]
 

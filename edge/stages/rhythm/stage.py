@@ -182,7 +182,7 @@ class Rhythm:
         """Tell all that time decides before `until`."""
         while (due := min(self._second, self._silence.due)) < until:
             if due == self._silence.due and self._ventricular.lasts:
-                self._silence.lost(0, due - self._settle, due, "vf")
+                self._silence.lost(0, due - FS_HZ, due, "vf")
             elif due == self._silence.due:
                 if (kind := self._silence.fire()) in ASYSTOLES:
                     self._lost_all(due, kind)

@@ -10,6 +10,8 @@ from edge.stages.rhythm.rules import RhythmRules
 
 _WINDOW = 4 * FS_HZ
 """What a judgement looks back at."""
+_DOUBT = -1.75
+"""Log odds from which on there may be waves where no beat is seen: fibrillation gets there before a silence is told."""
 _SUSPEND = 10 * FS_HZ
 """Without a judgement for so long it is over."""
 _LATE = 2 * FS_HZ
@@ -46,7 +48,7 @@ class VentricularFibrillation:
         return self._over > sample
 
     def judge(self, likelihood: Likelihood) -> bool:
-        """Take the next judgement; return whether what there is may be no silence: more likely than not it is this."""
+        """Take the next judgement; return whether what there is may be waves, and so is no silence."""
         self._log_odds, self._judged = likelihood.log_odds, likelihood.decided
         likely = likelihood.log_odds > 0
         if likely:
@@ -60,7 +62,7 @@ class VentricularFibrillation:
             self._episodes.open("vf", self._onset, likelihood.decided, self._evidence)
         if not likely and not self.lasts:
             self._since = None
-        return likely
+        return likelihood.log_odds > _DOUBT
 
     def tick(self, now: int) -> None:
         """End an episode of which no judgement came for long."""
