@@ -154,7 +154,7 @@ def read_folder(folder: Path) -> None:
             read = Read(seconds, refused=str(strip.refused)) if strip.refused else _said(strip, seconds)
             leads = {} if strip.refused else dict(strip.leads)
         path.with_suffix(".json").write_bytes(msgspec.json.encode(read))
-        np.savez(path.with_suffix(".npz"), allow_pickle=False, **{k: np.asarray(v) for k, v in leads.items()})
+        np.savez(path.with_suffix(".npz"), **{k: np.asarray(v) for k, v in leads.items()})
 
 
 def _said(strip: Any, seconds: float) -> Read:

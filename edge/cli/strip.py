@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edge.cli.options import ConfigFile, Json, Model, at_home
+from edge.cli.options import ConfigFile, Json, Model, Mqtt, at_home
 
 
 def add_to(app: typer.Typer) -> None:
@@ -17,14 +17,21 @@ def add_to(app: typer.Typer) -> None:
 
 def strip(
     images: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="IMAGE",
-            help="JPEG, PNG, TIFF, BMP, WebP or GIF, a PDF (its first page), or a folder of such.",
+            help="JPEG, PNG, TIFF, BMP, WebP or GIF, a PDF (its first page), a video, or a folder of pictures.",
             show_default=False,
         ),
-    ],
+    ] = None,
     *,
+    camera: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CAMERA",
+            help="Watch for strips: N or /dev/videoN, rtsp://…, http://… (MJPEG) or picamera2. Each is read once.",
+        ),
+    ] = None,
     csv: Annotated[
         Path | None,
         typer.Option(
@@ -38,17 +45,23 @@ def strip(
         Path | None,
         typer.Option(callback=at_home, metavar="FILE.png", help="Draw what was read over the straightened paper."),
     ] = None,
+    mqtt: Mqtt = None,
     model: Model = None,
     config: ConfigFile = None,
     json: Json = False,
 ) -> None:
     """Read the ECG on photographs and scans of paper: strips and 12-lead pages become samples, beats and findings.
 
-    What a picture cannot be read for is told in one line; the others are read all the same.
+    What a picture cannot be read for is told in one line; the others are read all the same. With --camera, a strip that
+    lies still before the camera is read, once, until the program is stopped.
     """
+    if not images and camera is None:
+        raise typer.BadParameter("give a picture, or --camera", param_hint="IMAGE")
     from edge.service import strip as service  # noqa: PLC0415
     from edge.service.wiring import settings  # noqa: PLC0415
 
     outputs = service.Outputs(csv=csv, wfdb=wfdb, overlay=overlay)
-    names = [str(at_home(Path(image))) for image in images]
-    raise typer.Exit(service.read_strips(names, outputs, settings(config, model=model), as_json=json))
+    names = [str(at_home(Path(image))) for image in images or []]
+    raise typer.Exit(
+        service.read_strips(names, outputs, settings(config, model=model, mqtt_url=mqtt), camera=camera, as_json=json)
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -18,7 +18,7 @@ from edge.paper.layout import Arrangement, arrange, find_rows, reach_of, sort_st
 from edge.paper.leads import FS_HZ, leads_of
 from edge.paper.overlay import draw
 from edge.paper.page import Image, Sheet, off_paper, tilt, without_light
-from edge.paper.picture import Picture, load
+from edge.paper.picture import Picture, bounded, load
 from edge.paper.pitch import cut, measure
 from edge.paper.result import Digitized, RefusedError
 from edge.paper.rows import Again, Row, in_columns, row_of
@@ -71,19 +71,25 @@ def digitize(path: Path | str, *, overlay: bool = False) -> Digitized:
         With the reason if it was refused; nothing is raised for what the picture shows.
     """
     try:
-        image = load(Path(path))
+        image, scale = load(Path(path))
     except RefusedError as error:
         return Digitized(refused=error.refusal)
-    return read_picture(image, overlay=overlay)
+    return _of_size(read_picture(image, overlay=overlay), scale)
 
 
 def read_picture(image: Picture, *, overlay: bool = False) -> Digitized:
     """Read the ECG on a picture, BGR; see `digitize`."""
     try:
-        flat = straightened(image)
-        return _read(image, flat, overlay)
+        small, scale = bounded(image)
+        read = _read(small, straightened(small), overlay)
     except RefusedError as error:
         return Digitized(refused=error.refusal)
+    return _of_size(read, scale)
+
+
+def _of_size(read: Digitized, scale: float) -> Digitized:
+    """Return what was read of a picture that had been brought to a scale."""
+    return replace(read, px_per_mm=(read.px_per_mm[0] / scale, read.px_per_mm[1] / scale))
 
 
 def straightened(image: Picture) -> Flat:
@@ -109,7 +115,7 @@ def _flat(image: Picture, sheet: Sheet, paper: PaperMap, ends: tuple[Floats, Flo
     frame = _frame(*ends, int(np.clip(round(max(px)), _LEAST_PX_PER_MM, _MOST_PX_PER_MM)))
     ink = without_grid(straighten(sheet.black, paper, frame), frame.px_per_mm)
     look = _frame(*ends, _LOOK_PX_PER_MM)
-    bright = straighten(np.ascontiguousarray(image.max(axis=2)), paper, look, smooth=False)
+    bright = straighten(np.ascontiguousarray(image.max(axis=2)), paper, look, smooth=False, spread=True)
     off = off_paper(bright.astype(np.float32), look.px_per_mm).astype(np.uint8)
     ink[cv2.resize(off, frame.size, interpolation=cv2.INTER_NEAREST) > 0] = 0
     return Flat(ink, frame, paper, px)

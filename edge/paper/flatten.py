@@ -104,8 +104,22 @@ class Frame:
     px_per_mm: int
 
 
-def straighten(image: Pixels, paper: PaperMap, frame: Frame, *, smooth: bool = True) -> Pixels:
-    """Return a picture as if the paper had lain flat under the camera, upright."""
+def straighten(image: Pixels, paper: PaperMap, frame: Frame, *, smooth: bool = True, spread: bool = False) -> Pixels:
+    """Return a picture as if the paper had lain flat under the camera, upright.
+
+    Parameters
+    ----------
+    image : float32 or uint8 array
+        The picture, or a plane of it.
+    paper : PaperMap
+        Where its pixels lie on the paper.
+    frame : Frame
+        What to return.
+    smooth : bool
+        Whether to interpolate by cubics.
+    spread : bool
+        Whether the picture's edge goes on where it ends; else there is zero.
+    """
     mesh = _MESH_PX
     columns, rows = frame.size[0] // mesh + 2, frame.size[1] // mesh + 2
     x, y = np.meshgrid(np.arange(columns) * mesh, np.arange(rows) * mesh)
@@ -119,5 +133,6 @@ def straighten(image: Pixels, paper: PaperMap, frame: Frame, *, smooth: bool = T
         for k in (0, 1)
     ]
     how = cv2.INTER_CUBIC if smooth else cv2.INTER_LINEAR
-    flat = cv2.remap(image, maps[0], maps[1], how, borderMode=cv2.BORDER_CONSTANT, borderValue=[0, 0, 0])
+    edge = cv2.BORDER_REPLICATE if spread else cv2.BORDER_CONSTANT
+    flat = cv2.remap(image, maps[0], maps[1], how, borderMode=edge, borderValue=[0, 0, 0])
     return np.asarray(flat, image.dtype)

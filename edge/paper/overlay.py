@@ -38,6 +38,11 @@ def draw(image: NDArray[np.uint8], flat: Flat, rows: list[Row], plan: Arrangemen
     return canvas
 
 
+def as_png(overlay: NDArray[np.uint8]) -> bytes:
+    """Return the picture as a PNG."""
+    return bytes(cv2.imencode(".png", overlay)[1])
+
+
 def _line(
     canvas: NDArray[np.uint8], path: NDArray[np.float64], start: float, stop: float, colour: tuple[int, int, int]
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import warnings
 from pathlib import Path
 from typing import Any
@@ -26,15 +25,22 @@ _MAX_PIXELS = 60_000_000
 _MAX_JPEG_PIXELS = 250_000_000
 """A JPEG can be decoded at a half, a quarter or an eighth of its size."""
 _MAX_BYTES = 200_000_000
-_WORK_PIXELS = 7_000_000
+_WORK_PIXELS = 4_500_000
 """What is worked on; more pixels cost time and memory and tell nothing."""
 _LEAST_PX = 40
 _GIVE = "give a JPEG, PNG, TIFF or PDF"
 _PDF_DPI = 250
 
 
-def load(path: Path) -> Picture:
+def load(path: Path) -> tuple[Picture, float]:
     """Read the first picture of a file, upright as its EXIF says, on white where it is transparent.
+
+    Returns
+    -------
+    Picture
+        Of a size that can be worked on.
+    float
+        Its size over that in the file.
 
     Raises
     ------
@@ -51,35 +57,44 @@ def load(path: Path) -> Picture:
         raise _unreadable("the file is empty")
     if size > _MAX_BYTES:
         raise _too_large(f"{size / 1e6:,.0f} MB")
-    image = _of_pdf(path) if b"%PDF-" in head else _of_image(path)
-    return bounded(image)
+    image, drawn = _of_pdf(path) if b"%PDF-" in head else _of_image(path)
+    small, scale = bounded(image)
+    return small, scale * drawn
 
 
-def bounded(image: Picture) -> Picture:
-    """Return a picture of a size that can be worked on; raise `RefusedError` if it is too small to hold a strip."""
+def bounded(image: Picture) -> tuple[Picture, float]:
+    """Return a picture of a size that can be worked on, and its scale.
+
+    Raises
+    ------
+    RefusedError
+        If it is too small to hold a strip.
+    """
     height, width = image.shape[:2]
     if min(height, width) < _LEAST_PX or max(height, width) < 2 * _LEAST_PX:
         raise RefusedError("too small", f"the picture has only {width}×{height} pixels", "take it from nearer")
     scale = (_WORK_PIXELS / (height * width)) ** 0.5
     if scale >= 1:
-        return image
+        return image, 1.0
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8), scale
 
 
-def _of_image(path: Path) -> Picture:
+def _of_image(path: Path) -> tuple[Picture, float]:
+    """Return the picture, and its size over that in the file."""
     # Pillow warns of what may be a decompression bomb and of odd metadata; both are looked after here.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             with Image.open(path) as image:
                 _check(image)
+                whole = max(image.size)
                 if image.format == "JPEG":
                     image.draft("RGB", (4000, 4000))
                 if image.size[0] * image.size[1] > _MAX_PIXELS:
                     raise _too_large(f"{image.size[0]}×{image.size[1]} pixels")
-                upright = ImageOps.exif_transpose(image)
-                return _bgr(upright)
+                drawn = max(image.size) / whole
+                return _bgr(ImageOps.exif_transpose(image)), drawn
         except UnidentifiedImageError as error:
             raise _unreadable("it is no picture that is known here") from error
         except Image.DecompressionBombError as error:
@@ -109,7 +124,8 @@ def _bgr(image: Image.Image) -> Picture:
     return np.ascontiguousarray(np.asarray(image.convert("RGB"), np.uint8)[..., ::-1])
 
 
-def _of_pdf(path: Path) -> Picture:
+def _of_pdf(path: Path) -> tuple[Picture, float]:
+    """Return the first page as it is drawn; there are no pixels in the file to compare with."""
     import pypdfium2  # noqa: PLC0415 - for PDF alone
 
     try:
@@ -123,25 +139,11 @@ def _of_pdf(path: Path) -> Picture:
         width, height = (max(1.0, side / 72 * _PDF_DPI) for side in page.get_size())
         scale = _PDF_DPI / 72 * min(1.0, (_WORK_PIXELS / (width * height)) ** 0.5)
         drawn = page.render(scale=scale, rev_byteorder=False).to_numpy()
-        return np.ascontiguousarray(drawn[..., :3]).astype(np.uint8)
+        return np.ascontiguousarray(drawn[..., :3]).astype(np.uint8), 1.0
     except (pypdfium2.PdfiumError, ValueError) as error:
         raise _unreadable(f"the PDF's first page cannot be drawn ({_short(error)})") from error
     finally:
         document.close()
-
-
-def decode(data: bytes) -> Picture:
-    """Read a picture out of bytes, as `load` does out of a file."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            with Image.open(io.BytesIO(data)) as image:
-                _check(image)
-                return bounded(_bgr(ImageOps.exif_transpose(image)))
-        except Image.DecompressionBombError as error:
-            raise _too_large("more pixels than a page has") from error
-        except (OSError, SyntaxError, ValueError, EOFError) as error:
-            raise _unreadable(_short(error)) from error
 
 
 def _short(error: Exception) -> str:

@@ -10,17 +10,20 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.config import Config
 from edge.errors import EcgEdgeError, SourceError, printable
 from edge.findings.analyze import findings_of
 from edge.findings.findings import Findings
 from edge.inference.beat_model import BeatModel
-from edge.paper import Digitized, digitize
+from edge.paper import Digitized, digitize, read_picture
 from edge.paper.picture import SUFFIXES
 from edge.service import strip_files
-from edge.service.replay import EXIT_FAILED, EXIT_INTERRUPTED, stop_on_signal
+from edge.service.replay import EXIT_FAILED, EXIT_INTERRUPTED, Replay, stop_on_signal
 from edge.service.terminal import Terminal
+from edge.service.wiring import Options, sinks
+from edge.sources.camera import VIDEO_SUFFIXES, Watcher, open_camera
 from edge.sources.paper import recording_of
 
 _LEAST_S = 5.0
@@ -45,17 +48,21 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
     overlay: Path | None = None
 
 
-def read_strips(inputs: Sequence[str], outputs: Outputs, config: Config, *, as_json: bool = False) -> int:
-    """Read pictures one after the other.
+def read_strips(
+    inputs: Sequence[str], outputs: Outputs, config: Config, *, camera: str | None = None, as_json: bool = False
+) -> int:
+    """Read pictures one after the other, and then what a camera sees.
 
     Parameters
     ----------
     inputs : sequence of str
-        Pictures, PDFs, and folders of such.
+        Pictures, PDFs, videos, and folders of pictures.
     outputs : Outputs
         What to write.
     config : Config
-        The model, and what counts as which rhythm.
+        The model, what counts as which rhythm, and the broker to publish to.
+    camera : str, optional
+        As `edge.sources.camera.open_camera` takes it.
     as_json : bool
         Whether to print an object a picture instead of words.
 
@@ -69,10 +76,14 @@ def read_strips(inputs: Sequence[str], outputs: Outputs, config: Config, *, as_j
     good = True
     with Terminal() as terminal, BeatModel.load(config.model.name) as model:
         with stop_on_signal() as stop:
+            work = _Work(model, config, stop, terminal, as_json, _publisher(config, model, stop, terminal))
             for path in paths:
-                good &= _one(path, outputs, _Work(model, config, stop, terminal, as_json))
+                video = path.suffix.lower() in VIDEO_SUFFIXES
+                good &= _watch(str(path), outputs, work) if video else _one(path, outputs, work)
                 if stop.is_set():
                     break
+            if camera is not None and not stop.is_set():
+                good &= _watch(camera, outputs, work)
         shown = terminal.finish(None)
     return EXIT_INTERRUPTED if stop.is_set() else 0 if good and shown else EXIT_FAILED
 
@@ -83,6 +94,15 @@ class _Work(msgspec.Struct, frozen=True):
     stop: threading.Event
     terminal: Terminal
     as_json: bool
+    publish: Replay | None
+
+
+def _publisher(config: Config, model: BeatModel, stop: threading.Event, terminal: Terminal) -> Replay | None:
+    """Return what plays a strip to the broker, if there is one."""
+    if config.mqtt.url is None:
+        return None
+    options = Options(config=config)
+    return Replay(options, model, sinks(options, model), report=terminal.report, stop=stop)
 
 
 def _pictures(inputs: Sequence[str]) -> Iterator[Path]:
@@ -110,25 +130,92 @@ def _check(paths: Sequence[Path], outputs: Outputs) -> None:
 
 
 def _one(path: Path, outputs: Outputs, work: _Work) -> bool:
+    return _told(path, lambda: digitize(path, overlay=outputs.overlay is not None), outputs, work) is not None
+
+
+def _watch(where: str, outputs: Outputs, work: _Work) -> bool:
+    """Read what a camera or a video shows, each strip once; False if it broke off or nothing was read."""
+    watcher, seen, number = Watcher(), Seen(), 0
+    stem = "".join(c if c.isalnum() else "_" for c in Path(where).stem) or "camera"
+    try:
+        for frame in open_camera(where).frames(work.stop):
+            image = watcher.push(frame)
+            if image is None:
+                continue
+            read = read_picture(image, overlay=outputs.overlay is not None)
+            if read.refused is None and not seen.before(read):
+                number += 1
+                name = Path(f"{stem}-{number:03}")
+                _told(name, lambda read=read: read, _numbered(outputs), work)  # type: ignore[misc]
+    except EcgEdgeError as error:
+        work.terminal.report(error)
+        return False
+    return number > 0
+
+
+def _numbered(outputs: Outputs) -> Outputs:
+    """Return outputs of which each strip has its own."""
+
+    def own(path: Path | None) -> Path | None:
+        return path if path is None or "{name}" in path.name else path.with_name(f"{{name}}-{path.name}")
+
+    return msgspec.structs.replace(outputs, csv=own(outputs.csv), overlay=own(outputs.overlay))
+
+
+def _told(path: Path, reading: Callable[[], Digitized], outputs: Outputs, work: _Work) -> Digitized | None:
+    """Read, write and tell; None if that failed, which is told too."""
     terminal = work.terminal
     try:
-        read = digitize(path, overlay=outputs.overlay is not None)
+        read = reading()
         found, why = (None, None) if read.refused else _findings(read, path, work)
         if read.refused:
             terminal.report(SourceError(path.name, read.refused.reason, read.refused.hint))
         else:
             for written in _write(path, read, outputs):
                 terminal.report(f"{written} written")
+            if work.publish is not None and found is not None:
+                work.publish.run(recording_of(read, path.stem))
         terminal.print(_object(path, read, found, why) if work.as_json else _words(path, read, found, why))
     except EcgEdgeError as error:
         terminal.report(error)
-        return False
+        return None
     except Exception as error:  # whatever a file holds, the others are read
         if os.environ.get("ECG_EDGE_DEBUG") == "1":
             raise
         terminal.report(SourceError(path.name, f"cannot be read, unexpected {type(error).__name__}: {error}"))
+        return None
+    return read if read.refused is None else None
+
+
+class Seen:
+    """Knows strips again: by their signal, however they lie."""
+
+    _KEPT = 50
+    _ALIKE = 0.95
+    _SHIFT = 50
+    """Samples at 100 Hz."""
+
+    def __init__(self) -> None:
+        self._known: list[NDArray[np.float64]] = []
+
+    def before(self, read: Digitized) -> bool:
+        """Whether this strip was shown before; it is remembered."""
+        lead = max(read.leads.values(), key=lambda mv: int(np.isfinite(mv).sum()))
+        known = np.flatnonzero(np.isfinite(lead))
+        at = np.arange(known[0], known[-1], read.fs_hz / 100)
+        mv = np.interp(at, known, lead[known])
+        if any(self._alike(mv, other) for other in self._known):
+            return True
+        self._known = [*self._known[1 - self._KEPT :], mv]
         return False
-    return read.refused is None
+
+    def _alike(self, a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
+        n = min(len(a), len(b)) - 2 * self._SHIFT
+        if n < 2 * self._SHIFT or abs(len(a) - len(b)) > 4 * self._SHIFT:
+            return False
+        part = b[self._SHIFT : self._SHIFT + n]
+        shifts = range(0, min(2 * self._SHIFT, len(a) - n))
+        return max(float(np.corrcoef(a[k : k + n], part)[0, 1]) for k in shifts) > self._ALIKE
 
 
 def _findings(read: Digitized, path: Path, work: _Work) -> tuple[Findings | None, str | None]:

@@ -6,11 +6,11 @@ import io
 from datetime import UTC, datetime
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from edge.errors import SinkError
 from edge.paper import Digitized
+from edge.paper.overlay import as_png
 from edge.sinks.outputs import put
 from edge.wfdb_format.header import Signal, format_header
 from edge.wfdb_format.signals import checksum, encode_16, no_value
@@ -53,7 +53,7 @@ def write_overlay(path: Path, read: Digitized) -> None:
         If it cannot be written, or something else is there.
     """
     assert read.overlay is not None  # noqa: S101 - asked for
-    packed = cv2.imencode(".png", read.overlay)[1].tobytes()
+    packed = as_png(read.overlay)
     mark = b"tEXt" + b"Software\x00ecg-edge"
     _put(path, _marked(packed, mark), mark)
 
