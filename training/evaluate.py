@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import SourceError
-from edge.sources.wfdb_files import read_header
+from edge.sources.wfdb_files import read_header, read_regular
 from edge.wfdb_format.annotations import Annotations, decode_annotations
 from training import ec57
 from training.report import NAN, RecordScore, Report, render
@@ -25,6 +25,10 @@ __all__ = [
     "record_names",
     "render",
 ]
+
+
+_MAX_BYTES = 1 << 28
+"""Of an annotation file; two months of beats have less."""
 
 
 def evaluate(
@@ -130,7 +134,7 @@ def read_file(path: Path) -> Annotations:
     """
     fix = "write or fetch it again"
     try:
-        annotations = decode_annotations(path.read_bytes())
+        annotations = decode_annotations(read_regular(path, _MAX_BYTES))
     except OSError as error:
         raise SourceError(str(path), error.strerror or "cannot be read", fix) from error
     except ValueError as error:

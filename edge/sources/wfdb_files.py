@@ -36,8 +36,7 @@ def read_header(path: Path) -> Header:
         If it cannot be read or is not a WFDB header.
     """
     try:
-        with _open_regular(path) as file:
-            content = file.read(MAX_BYTES + 1)
+        content = read_regular(path, MAX_BYTES + 1)
     except OSError as error:
         raise SourceError(str(path), error.strerror or "cannot be read", "check the record's path") from error
     try:
@@ -172,6 +171,18 @@ def _open_signal_file(folder: Path, record: str, name: str) -> BinaryIO:
     except OSError as error:
         reason = f"{'is missing' if isinstance(error, FileNotFoundError) else error.strerror}"
         raise SourceError(record, f"signal file {folder / name} {reason}", "fetch the whole record") from error
+
+
+def read_regular(path: Path, most: int) -> bytes:
+    """Return the first bytes of a file, at most so many; nothing is read of a pipe or a device.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read, or is no regular file.
+    """
+    with _open_regular(path) as file:
+        return file.read(most)
 
 
 def _open_regular(path: Path) -> BinaryIO:

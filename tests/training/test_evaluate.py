@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -140,3 +141,23 @@ def test_what_the_sink_writes_can_be_read(tmp_path):
     (tmp_path / "x.edge").write_bytes(encode([(70, "+", "(N"), (80, "N", ""), (70_000, "S", "")], 360.0))
     samples, symbols = read_annotations(tmp_path / "x.edge")
     assert (samples.tolist(), symbols) == ([70, 80, 70_000], ["+", "N", "S"])
+
+
+@pytest.mark.parametrize("stated", [("atr", 250), ("atr", 1000), ("edge", 128), ("edge", 1000)])
+def test_each_file_counts_at_the_resolution_that_it_states(database, found, stated):
+    extension, hz = stated
+    folder = database if extension == "atr" else found
+    at_record, symbols = read_annotations(folder / f"100.{extension}")
+    samples = np.rint(at_record * hz / FS_HZ).astype(int)
+    wfdb.wrann("100", extension, samples, symbol=symbols, fs=hz, write_dir=str(folder))
+    report = evaluate(found, database, ["100"])
+    assert (report.qrs().tp, report.qrs().fn, report.qrs().fp) == (100, 0, 1)
+    assert report.records[0].hours == pytest.approx(0.5, abs=1e-4)
+    assert report.records[0].offset_ms[1] < 20
+
+
+def test_a_pipe_is_not_waited_for(database, found):
+    (found / "100.edge").unlink()
+    os.mkfifo(found / "100.edge")
+    with pytest.raises(EcgEdgeError, match="is no regular file"):
+        evaluate(found, database, ["100"])
