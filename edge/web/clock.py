@@ -32,6 +32,11 @@ class Now(msgspec.Struct, frozen=True):
         """Milliseconds since 1970, as browsers count."""
         return round(self.wall_s * 1000)
 
+    @property
+    def mono_ms(self) -> int:
+        """Milliseconds by the clock that is never set."""
+        return round(self.mono_s * 1000)
+
     def since(self, earlier: Now) -> float:
         """Return the seconds that passed since an earlier moment."""
         return self.mono_s - earlier.mono_s

@@ -11,7 +11,6 @@ from prometheus_client.process_collector import ProcessCollector
 
 from edge.web.analyses.store import Store
 from edge.web.clock import Now
-from edge.web.ward.bed import SILENT_S
 from edge.web.ward.hub import Hub
 
 router = APIRouter()
@@ -55,7 +54,7 @@ class WardMetrics:
                 continue
             view, age_s = bed.view(now), now.since(bed.heard)
             age.add_metric([bed.device], age_s)
-            if view.hr_bpm is not None and age_s <= SILENT_S:
+            if view.hr_bpm is not None:
                 rate.add_metric([bed.device], view.hr_bpm)
             for priority in ("high", "medium", "low"):
                 for seen in (False, True):

@@ -111,6 +111,20 @@ def test_a_bed_that_falls_silent_greys_and_then_says_since_when_with_no_rate(war
     tile(page, "bed-1").locator(".alert").wait_for(state="detached")
 
 
+def test_an_alert_of_a_device_that_fell_silent_is_acknowledged_here(ward, open_page) -> None:
+    server, devices = ward
+    page = open_page(f"{server.url}/")
+    devices.raise_alert("bed-1")
+    tile(page, "bed-1").locator(".alert").wait_for()
+    devices.silent.add("bed-1")
+    tile(page, "bed-1").locator(".cover").get_by_text("No data since").wait_for()
+    page.get_by_role("button", name="Acknowledge ventricular tachycardia, bed-1").click()
+    page.get_by_role("button", name="Acknowledge no data, bed-1").click()
+    page.locator("#bar").wait_for(state="hidden")
+    tile(page, "bed-1").get_by_text("the device has not been told").wait_for()
+    assert not devices.commands
+
+
 def test_a_broker_that_is_gone_shows_within_five_seconds_and_comes_back(
     mosquitto: Mosquitto, serve, open_page, request
 ) -> None:

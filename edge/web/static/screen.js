@@ -6,6 +6,7 @@ import { Waves, followEvents } from "./feed.js";
 import { capital, clock, make, say } from "./words.js";
 
 const SLOW_MS = 10000;
+const OFFSETS = 10;
 const SESSION_MS = 3600000;
 const trouble = document.getElementById("trouble");
 const stationField = document.getElementById("station");
@@ -26,6 +27,7 @@ export class Screen {
     this.ward = null;
     this.lostMs = null; // since when the server is gone
     this.slow = null;
+    this.offsets = []; // of the server's clock to ours, lately; the least is that of what came without delay
     this.known = new Set(); // troubles that somebody here has silenced
     this.waves = new Waves({
       frame: (frame) => this.byIndex.get(frame.bed)?.push(frame),
@@ -34,8 +36,12 @@ export class Screen {
     followEvents({
       bed: (view) => this.takeBed(view),
       ward: (view) => {
-        if (this.ward?.run !== view.run) this.byIndex.clear();
+        if (this.ward?.run !== view.run) {
+          this.byIndex.clear();
+          this.offsets = [];
+        }
         this.ward = view;
+        this.offsets = [...this.offsets, performance.now() - view.mono_ms].slice(-OFFSETS);
         this.look();
       },
       all: (names) => this.takeAll(names),
@@ -53,7 +59,7 @@ export class Screen {
     const tile = this.page.tileOf(view);
     if (tile) {
       this.byIndex.set(view.index, tile);
-      tile.take(view);
+      tile.take(view, Math.min(...this.offsets));
     }
     this.look();
   }

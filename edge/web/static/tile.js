@@ -20,13 +20,13 @@ export class Tile {
 
   get age() { return this.heard === null ? Infinity : performance.now() - this.heard; }
 
-  /** Take what the server says of the bed. */
-  take(view) {
+  /**
+   * Take what the server says of the bed. When data last came is told by the server's clock, and brought to ours by
+   * `offset`: what waited on its way here, or in a browser that is busy, is not taken for new.
+   */
+  take(view, offset) {
     this.view = view;
-    if (view.age_ms !== null) {
-      const heard = performance.now() - view.age_ms;
-      if (this.heard === null || heard > this.heard) this.heard = heard;
-    }
+    this.heard = view.heard_mono_ms === null ? null : view.heard_mono_ms + offset;
     this.sweep.tune(view.fs_hz, view.trace_leads, view.generation);
     this.nameTraces();
     for (const id of this.asked.keys()) if (!view.alerts.some((a) => a.id === id && a.seen_ms === null)) this.asked.delete(id);
@@ -45,7 +45,6 @@ export class Tile {
 
   push(frame) {
     this.sweep.push(frame);
-    if (frame.live) this.heard = performance.now();
   }
 
   paint(dt) {

@@ -140,10 +140,18 @@ class Alerts:
         for alert in [alert for alert in self._in_force.values() if alert.own]:
             self._end(alert, now.wall_ms)
 
-    def see_own(self, alert_id: str, by: str, now: Now) -> bool:
-        """Note that somebody has seen an alert of the ward's own; return whether it is one that is in force."""
+    def see_here(self, alert_id: str, by: str, now: Now, *, own: bool) -> bool:
+        """Note that somebody has seen an alert that no device will answer for; return whether it is in force.
+
+        Parameters
+        ----------
+        alert_id, by, now : str, str, Now
+            Which, who or where, and when.
+        own : bool
+            Whether it must be one of the ward's own.
+        """
         alert = self._in_force.get(alert_id)
-        if alert is None or not alert.own:
+        if alert is None or (own and not alert.own):
             return False
         self._in_force[alert_id] = msgspec.structs.replace(alert, seen_ms=now.wall_ms, seen_by=by)
         return True

@@ -26,8 +26,8 @@ class BedView(msgspec.Struct, frozen=True, kw_only=True):
         The bed's number in frames of the waveform.
     state : str
         `online`, `degraded` or `offline` as the device says, `unknown` before it does.
-    heard_ms, age_ms : int or None
-        When live data last came, and how long ago that was when this was said.
+    heard_ms, heard_mono_ms : int or None
+        When live data last came; the latter by this server's clock that is never set, to reckon its age with.
     hr_bpm : float or None
         Heart rate; None with its `reason`.
     alerts, ended : list of WardAlert
@@ -43,7 +43,7 @@ class BedView(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     state_reason: str | None
     heard_ms: int | None
-    age_ms: int | None
+    heard_mono_ms: int | None
     hr_bpm: float | None
     reason: str | None
     leads: dict[str, LeadState]
@@ -98,10 +98,14 @@ class Bed:
         self._hear(now)
         return self.trace.take(wave) if is_showable(wave) else None
 
+    def is_silent(self, now: Now) -> bool:
+        """Return whether nothing is known of the patient now."""
+        return self.heard is None or now.since(self.heard) > SILENT_S
+
     def watch(self, now: Now) -> bool:
         """Raise or end the ward's own alert that nothing is heard; return whether something changed."""
         left = self.status is not None and self.status.state == "offline" and self.status.time is not None
-        silent = self.heard is not None and now.since(self.heard) > SILENT_S and not left
+        silent = self.heard is not None and self.is_silent(now) and not left
         if silent == self._silent:
             return False
         self._silent = silent
@@ -113,8 +117,7 @@ class Bed:
 
     def view(self, now: Now) -> BedView:
         """Return what a page is told."""
-        age_s = None if self.heard is None else now.since(self.heard)
-        known = self._vitals if age_s is not None and age_s <= SILENT_S else None
+        known = None if self.is_silent(now) else self._vitals
         in_force = self.alerts.in_force
         shown = most_urgent(in_force)
         return BedView(
@@ -123,7 +126,7 @@ class Bed:
             state=self.status.state if self.status else "unknown",
             state_reason=self.status.reason if self.status else None,
             heard_ms=None if self.heard is None else self.heard.wall_ms,
-            age_ms=None if age_s is None else round(age_s * 1000),
+            heard_mono_ms=None if self.heard is None else self.heard.mono_ms,
             hr_bpm=known.hr_bpm if known else None,
             reason=known.reason if known else None,
             leads=known.leads if known else {},

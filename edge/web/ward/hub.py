@@ -21,7 +21,7 @@ from edge.web.ward.subscriber import Subscriber
 from edge.web.ward.ward import Ward
 
 FRAMES_EVERY_S = 0.1
-_BEDS_EVERY, _WATCH_EVERY, _HEARTBEAT_EVERY = 3, 5, 10
+_BEDS_EVERY, _WATCH_EVERY, _HEARTBEAT_EVERY = 2, 5, 10
 _ANSWER_S = 5.0
 # Half a minute of a large ward: only a server that stands still ever has so many.
 _MOST_WAITING = 10_000
@@ -35,8 +35,8 @@ class WardView(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     run : str
         Names this run of the server: numbers of beds hold for one run.
-    now_ms : int
-        This server's clock.
+    mono_ms : int
+        This moment, by the clock that `BedView.heard_mono_ms` is told by.
     broker : str or None
         Its address; None if none was given.
     trouble : str or None
@@ -46,7 +46,7 @@ class WardView(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     run: str
-    now_ms: int
+    mono_ms: int
     broker: str | None
     trouble: str | None
     gone_ms: int | None
@@ -114,7 +114,7 @@ class Hub:
         """Return what pages are told of the ward."""
         gone_ms = self._gone.wall_ms if self._gone else None
         return WardView(
-            run=self.run, now_ms=Now.read().wall_ms, broker=self._where, trouble=self._trouble, gone_ms=gone_ms
+            run=self.run, mono_ms=Now.read().mono_ms, broker=self._where, trouble=self._trouble, gone_ms=gone_ms
         )
 
     # -- browsers -----------------------------------------------------------------------------------------------------
@@ -141,12 +141,19 @@ class Hub:
     async def acknowledge(self, bed: Bed, alert_id: str, by: str) -> None:
         """Say that somebody has seen an alert, and wait until its device knows.
 
+        Where the device is silent, or the alert is the ward's own, it is noted here: an alarm of a device that is gone
+        can be silenced. A device that comes back says anew what nobody has acknowledged to it.
+
         Raises
         ------
         AcknowledgeError
             If it does not know, and why.
         """
-        if bed.alerts.see_own(alert_id, by, Now.read()):
+        now = Now.read()
+        silent = bed.is_silent(now)
+        if bed.alerts.see_here(alert_id, by, now, own=True) or (
+            silent and bed.alerts.see_here(alert_id, f"{by}; the device has not been told", now, own=False)
+        ):
             self._flush(bed)
             return
         try:

@@ -124,11 +124,26 @@ def test_a_silent_bed_raises_an_alert_of_the_wards_own_that_ends_when_it_speaks(
     # A list of the device's own alerts does not end it.
     take(ward, topics.ACTIVE, active("bed-1"), 5.6)
     assert view(ward).alerts
-    assert ward.beds["bed-1"].alerts.see_own(own.id, "desk", at(6))
+    assert ward.beds["bed-1"].alerts.see_here(own.id, "desk", at(6), own=True)
     assert view(ward).alerts[0].seen_by == "desk"
     take(ward, topics.VITALS, vitals("bed-1"), 7.0)
     assert ward.watch(at(7.1), connected=True)
     assert not view(ward, 7.1).alerts
+
+
+def test_an_alert_of_a_device_that_is_gone_can_be_silenced_and_sounds_again_when_it_is_back() -> None:
+    ward, told = Ward(), alert("bed-1")
+    take(ward, topics.STATUS, status("bed-1", "offline", "connection lost", will=True), retained=True)
+    take(ward, topics.ACTIVE, active("bed-1", told), retained=True)
+    bed = ward.beds["bed-1"]
+    assert bed.is_silent(at(0))
+    assert not bed.alerts.see_here(str(told.id), "desk", at(1), own=True)
+    assert bed.alerts.see_here(str(told.id), "desk", at(1), own=False)
+    assert view(ward, 1).alerts[0].seen_by == "desk"
+    take(ward, topics.VITALS, vitals("bed-1"), 2.0)
+    take(ward, topics.ACTIVE, active("bed-1", told), 2.0)
+    assert not bed.is_silent(at(2))
+    assert view(ward, 2).alerts[0].seen_by is None
 
 
 def test_a_bed_that_took_its_leave_is_not_missed_and_one_whose_connection_broke_is() -> None:
