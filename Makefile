@@ -13,7 +13,7 @@ export OMP_NUM_THREADS ?= 1
 WORKERS ?= 2
 PYTEST = --numprocesses=$(WORKERS) --dist=loadgroup
 
-.PHONY: demo test lint bench paper accuracy ec57 ablation seeds mistakes same-labels train durability fleet-brokers soak audit smoke-arm64 schemas constraints clean
+.PHONY: demo test lint bench paper accuracy ec57 rhythms ablation seeds mistakes same-labels train durability fleet-brokers soak audit smoke-arm64 schemas constraints clean
 
 demo: $(VENV)/.demo
 	$(BIN)/ecg-edge demo
@@ -52,6 +52,11 @@ ec57: $(VENV)/.test
 	$(BIN)/ecg-train evaluate $(DATA)/mitdb --records all > benchmarks/results/ec57.md
 	$(BIN)/ecg-train noise $(addprefix $(DATA)/mitdb/,118 119) --noise $(DATA)/nstdb/ma > benchmarks/results/noise_ma.md
 	$(BIN)/ecg-train noise $(addprefix $(DATA)/mitdb/,118 119) --noise $(DATA)/nstdb/em > benchmarks/results/noise_em.md
+
+# Learns atrial and ventricular fibrillation and says how well they are told, patient by patient; ten minutes.
+# The figures are in benchmarks/results/rhythms.md; the models go to build/rhythms, those that ship are in models/.
+rhythms: $(VENV)/.test
+	$(BIN)/ecg-train rhythm --data $(DATA) --models build/rhythms
 
 # Trains each network three times, with another seed each, and scores them; half an hour. SEEDS="1 2 3"
 SEEDS ?= 1 2 3

@@ -11,7 +11,7 @@ from synthetic import MakeRecord
 
 from training import cli, splits
 
-COMMANDS = ("fetch", "prepare", "fit", "quantize", "evaluate", "release", "calibrate")
+COMMANDS = ("fetch", "prepare", "fit", "quantize", "evaluate", "release", "calibrate", "rhythm")
 
 
 def ecg_train(*arguments: str) -> subprocess.CompletedProcess[str]:
