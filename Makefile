@@ -1,7 +1,7 @@
 # make demo    the main job, from nothing: environment, installation, five minutes of ECG through everything
 # make test    all that CI runs; the runtime's tests on every other Python from 3.11 to 3.13 that is here, too
 # Long things, by hand: make bench · make train · make durability · make soak · make smoke-arm64
-# How good the models are, and why: make accuracy · make ec57 · make ablation · make seeds · make mistakes · make same-labels
+# How good the models are, and why: make accuracy · make ec57 · make rhythms · make ablation · make seeds · make mistakes · make same-labels
 # What is known to be unsafe in what is installed: make audit
 
 PYTHON ?= python3
