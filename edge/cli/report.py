@@ -32,7 +32,7 @@ def report(
         list[str],
         typer.Argument(
             metavar="INPUT",
-            help="WFDB path, MIT-BIH name, CSV, TXT, EDF, NumPy or MATLAB file, or a folder of the recorder.",
+            help="WFDB path, MIT-BIH name, CSV, EDF, NumPy, MATLAB, aECG, MUSE, DICOM, picture, recorder's folder.",
             show_default=False,
         ),
     ],

@@ -19,9 +19,9 @@ def open_recording(name: str, data: Path | None = None, read_as: ReadAs | None =
     Parameters
     ----------
     name : str
-        A path: a WFDB record, a table (CSV, TSV, TXT), EDF or BDF, NumPy or MATLAB, a picture of ECG paper or a PDF, or
-        a folder of records that follow each other, such as the recorder's; or a MIT-BIH name as
-        `edge.sources.wfdb_lookup.find_record` knows it.
+        A path: a WFDB record, a table (CSV, TSV, TXT), EDF or BDF, NumPy or MATLAB, HL7 aECG or MUSE (XML), DICOM, a
+        picture of ECG paper or a PDF, or a folder of records that follow each other, such as the recorder's; or a
+        MIT-BIH name as `edge.sources.wfdb_lookup.find_record` knows it.
     data : Path, optional
         Folder to look in first.
     read_as : ReadAs, optional
@@ -80,6 +80,18 @@ def _matrix(path: Path, read_as: ReadAs) -> Recording:
     return open_matrix(path, read_as)
 
 
+def _xml(path: Path, read_as: ReadAs) -> Recording:
+    from edge.sources.xml_ecg import open_xml  # noqa: PLC0415
+
+    return open_xml(path, read_as)
+
+
+def _dicom(path: Path, read_as: ReadAs) -> Recording:
+    from edge.sources.dicom import open_dicom  # noqa: PLC0415
+
+    return open_dicom(path, read_as)
+
+
 def _paper(path: Path, read_as: ReadAs) -> Recording:
     from edge.sources.paper import open_paper  # noqa: PLC0415
 
@@ -92,6 +104,8 @@ _FORMS: dict[str, Open] = {
     **dict.fromkeys((".csv", ".tsv", ".txt", ".asc"), _table),
     **dict.fromkeys((".edf", ".bdf", ".rec"), _edf),
     **dict.fromkeys((".npy", ".npz", ".mat"), _matrix),
+    ".xml": _xml,
+    **dict.fromkeys((".dcm", ".dicom"), _dicom),
     **dict.fromkeys(_PICTURES, _paper),
 }
 """By suffix."""
