@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from serial_bench import FS_HZ, listen, running, states, whole
 
 from edge.errors import SourceError
-from edge.messages import Gap, Samples, Stream
+from edge.messages import Gap, Samples, SourceState, Stream
 from edge.sources import SourceMessage
 from edge.sources.serial import ports
 from edge.sources.serial import reader as serial_reader
@@ -68,19 +68,36 @@ def test_auto_passes_over_ports_that_are_no_board(signal: NDArray[np.float32]) -
     assert len(whole(messages)) > FS_HZ
 
 
+class PulledOut(LinkFaults, frozen=True, kw_only=True):
+    """A board that is unplugged for good, once somebody says so."""
+
+    when: threading.Event
+
+    def plugged(self, board_s: float) -> bool:
+        return not self.when.is_set()
+
+
 def test_auto_stays_with_the_board_it_found(signal: NDArray[np.float32]) -> None:
     first, other = Pty(), Pty()
     lister = lambda: [FakeUsb(first.path, serial_number="A"), FakeUsb(other.path, serial_number="B")]  # noqa: E731
+    pulled, stop = threading.Event(), threading.Event()
+    messages: list[SourceMessage] = []
     with (
-        running(make_board("native", signal, FS_HZ, ("MLII", "V1")), first, faults=LinkFaults(unplug_every_s=1.2)),
+        running(make_board("native", signal, FS_HZ, ("MLII", "V1")), first, faults=PulledOut(when=pulled)),
         running(make_board("native", -signal, FS_HZ, ("MLII", "V1")), other),
     ):
-        messages = listen(SerialSensor(Sensor(), lister), 2.8)
+        for message in SerialSensor(Sensor(), lister).messages(stop):
+            messages.append(message)
+            if isinstance(message, Samples) and message.end > FS_HZ / 2:
+                pulled.set()
+            if isinstance(message, SourceState) and not message.ok and pulled.is_set():
+                # Time for several attempts to find it.
+                threading.Timer(2.0, stop.set).start()
     assert len([message for message in messages if isinstance(message, Stream)]) == 1
     assert not states(messages)[-1].ok
     # Another patient's samples are not this one's.
-    n = sum(len(message.mv) for message in messages if isinstance(message, Samples))
-    assert n < 1.3 * FS_HZ
+    gone = next(i for i, message in enumerate(messages) if isinstance(message, SourceState) and not message.ok)
+    assert not any(isinstance(message, Samples) for message in messages[gone:])
 
 
 def test_what_does_not_fit_is_counted_and_said_once_there_is_room() -> None:
