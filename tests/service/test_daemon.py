@@ -201,6 +201,18 @@ def test_a_clock_that_is_set_is_told_for_a_while() -> None:
     assert health.problems() == ()
 
 
+@pytest.mark.parametrize(
+    ("step_s", "told"),
+    [(0.9, ()), (-0.9, ()), (1.1, ("clock was set forward by 1 s",)), (-1.1, ("clock was set back by 1 s",))],
+)
+def test_a_clock_that_is_slewed_is_no_clock_that_is_set(step_s: float, told: tuple[str, ...]) -> None:
+    now_s, wall_s = 0.0, 1e9
+    health = Health(wall_s=lambda: wall_s + now_s, now_s=lambda: now_s)
+    assert health.problems() == ()
+    now_s, wall_s = 10.0, wall_s + step_s
+    assert health.problems() == told
+
+
 def test_a_full_and_a_read_only_disk_are_told(tmp_path: Path) -> None:
     assert writable(tmp_path) is None
     assert "no such file" in (writable(tmp_path / "gone") or "")
