@@ -60,7 +60,9 @@ def test_a_gap_leaves_as_it_came(fs_hz: float, start: int, n: int) -> None:
     list(stage.push(Samples(start=0, mv=np.zeros((start, 1), np.float32))))
     found = [m for m in stage.push(Gap(decided=start + n, start=start, n=n)) if isinstance(m, Gap)]
     # One that is bridged is told once there is something to bridge to.
-    found += [m for m in stage.push(Samples(start=start + n, mv=np.zeros((start, 1), np.float32))) if isinstance(m, Gap)]
+    found += [
+        m for m in stage.push(Samples(start=start + n, mv=np.zeros((start, 1), np.float32))) if isinstance(m, Gap)
+    ]
     told = [there.event_to_source(gap) for gap in found]
     assert [(gap.start, gap.n, gap.source) for gap in told] == [(start, n, None)]
 

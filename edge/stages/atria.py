@@ -8,7 +8,7 @@ import msgspec
 
 from edge.features.irregularity import Intervals, Strip
 from edge.inference.trees import TreeModel, log_odds
-from edge.messages import Gap, LabelledBeat, Likelihood, Message
+from edge.messages import Event, Gap, LabelledBeat, Likelihood, Message, Samples
 
 EVERY = 8
 """Pairs of intervals from one judgement to the next."""
@@ -50,9 +50,13 @@ class Atria:
         self._probability = 0.0
         self._strip = Strip()
         self._last: LabelledBeat | None = None
+        self._seen = 0
 
     def push(self, message: Message) -> Iterable[Message]:
         """Take in a beat; pass it on, with what it leads to after it. Everything else passes."""
+        # What is said of a whole recording is decided no sooner than anything else was.
+        if isinstance(message, Event | Samples):
+            self._seen = max(self._seen, message.decided if isinstance(message, Event) else message.end + message.lag)
         if isinstance(message, LabelledBeat):
             return self._on_beat(message)
         if isinstance(message, Gap) and not message.bridged:
@@ -65,8 +69,7 @@ class Atria:
         if self._strips is None or measured is None or self._last is None:
             return ()
         odds = round(self._strips.log_odds(measured.tolist()), 4)
-        last = self._last
-        return (Likelihood(kind="af", sample=last.sample, log_odds=odds, whole=True, decided=last.decided),)
+        return (Likelihood(kind="af", sample=self._last.sample, log_odds=odds, whole=True, decided=self._seen),)
 
     def _on_beat(self, beat: LabelledBeat) -> list[Message]:
         judged: list[Message] = []
