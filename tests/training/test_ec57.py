@@ -51,6 +51,46 @@ def test_a_beat_whose_nearer_partner_has_a_still_nearer_one_gets_the_other():
     assert pairs([128, 185], [96, 160], window_ms=37_000 / 360) == [(128, 96), (185, 160)]
 
 
+def test_of_two_that_are_equally_near_the_later_is_the_partner():
+    # bxb asks for a partner nearer than the next beat's, and for a next beat that has one nearer still.
+    assert pairs([1000], [990, 1010]) == [(-1, 990), (1000, 1010)]
+    assert pairs([990, 1010], [1000]) == [(990, -1), (1010, 1000)]
+    assert pairs([1000, 1020], [1010, 1030]) == [(1000, -1), (-1, 1010), (1020, 1030)]
+    assert pairs([1010, 1030], [1000, 1020]) == [(-1, 1000), (1010, -1), (1030, 1020)]
+
+
+def test_of_two_beats_at_one_sample_the_later_is_the_partner():
+    found = compared([(1000, "N"), (1000, "V")], [(1000, "V")])
+    assert found.labels.tolist() == [["N", "O"], ["V", "V"]]
+    found = compared([(1000, "V")], [(1000, "N"), (1000, "V")])
+    assert found.table.sum() == 2
+    assert found.table[2, 2] + found.table[2, 0] == 1
+
+
+def test_a_window_that_is_no_whole_number_of_samples_ends_with_the_last_within_it():
+    # 150 ms at 250 Hz are 37.5 samples.
+    for distance, is_same in ((37, True), (38, False)):
+        table = compared([(1000, "N")], [(1000 + distance, "N")], fs_hz=250.0).table
+        assert bool(table[0, 0]) == is_same
+
+
+def test_of_a_part_the_first_sample_counts_and_the_end_does_not():
+    beats = [(3600, "N"), (7200, "N")]
+    found = compared(beats, beats, start_s=10, end_s=20)
+    assert found.pairs.tolist() == [[3600, 3600]]
+
+
+def test_flutter_and_shutdown_include_their_first_and_last_sample():
+    reference = [(900, "N"), (1000, "["), (1000, "N"), (2000, "]"), (2000, "N"), (2100, "N")]
+    assert compared(reference, [(900, "N"), (2100, "N")]).table.sum() == 2
+    assert compared(
+        [(900, "N")], [(900, "N"), (1000, "N"), (2000, "N")], shutdown=([[1000, 2000]], ())
+    ).in_shutdown == (
+        0,
+        2,
+    )
+
+
 def test_every_cell_of_the_table_is_counted_where_it_belongs():
     order = "NSVFQ"
     reference = [(1000 * k, a) for k, a in enumerate((a for a in order for _ in order), 1)]
