@@ -19,6 +19,7 @@ let told = ""; // of the alerts, so that they are asked for only when they chang
 let known = []; // alerts with what was said of them
 
 const page = {
+  one: true,
   tiles,
   tileOf(view) {
     if (view.id !== device) return null;

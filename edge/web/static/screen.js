@@ -18,7 +18,7 @@ stationField.onchange = () => { try { localStorage.setItem("station", stationFie
 export const station = () => stationField.value.trim() || "ward page";
 
 export class Screen {
-  /** `page` has tiles, a Map by device; tileOf(view), which may return null; all(names); look(). */
+  /** `page` has tiles, a Map by device; tileOf(view), null where none is shown; all(names); look(); one, if it is of one bed. */
   constructor(page) {
     this.page = page;
     this.views = new Map(); // of all beds, shown here or not
@@ -58,6 +58,7 @@ export class Screen {
     this.views.set(view.id, view);
     const tile = this.page.tileOf(view);
     if (tile) {
+      if (this.page.one && !this.byIndex.has(view.index)) this.waves.choose([view.index]); // the others are not drawn
       this.byIndex.set(view.index, tile);
       tile.take(view, Math.min(...this.offsets));
     }

@@ -10,7 +10,8 @@ import msgspec
 
 # Three seconds of samples; a browser that has not taken them by then cannot keep up.
 _MOST_WAITING = 30
-WARD = "ward"
+WARD, ALL = " ward", " all"
+"""What events are about that are of no bed: no device is called so."""
 
 
 class EventClient:
@@ -22,8 +23,7 @@ class EventClient:
         self._closed = False
 
     def put(self, about: str, event: bytes) -> None:
-        """Leave the newest state of a bed, or of the ward."""
-        self._waiting.pop(about, None)
+        """Leave the newest state of a bed, or of the ward, in the place of the one before."""
         self._waiting[about] = event
         self._news.set()
 

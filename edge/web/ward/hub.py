@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections import deque
 from collections.abc import Callable
 from uuid import UUID, uuid4
@@ -16,9 +17,11 @@ from edge.errors import EcgEdgeError
 from edge.sinks.mqtt.broker import Broker
 from edge.web.clock import Now
 from edge.web.ward.bed import Bed, BedView
-from edge.web.ward.clients import WARD, EventClient, WaveClient
+from edge.web.ward.clients import ALL, WARD, EventClient, WaveClient
 from edge.web.ward.subscriber import Subscriber
 from edge.web.ward.ward import Ward
+
+_log = logging.getLogger(__name__)
 
 FRAMES_EVERY_S = 0.1
 _BEDS_EVERY, _WATCH_EVERY, _HEARTBEAT_EVERY = 2, 5, 10
@@ -125,7 +128,7 @@ class Hub:
         client.put(WARD, _event("ward", self.view()))
         for bed in self.ward.beds.values():
             client.put(bed.device, _event("bed", bed.view(now)))
-        client.put(" all", _event("all", list(self.ward.beds)))
+        client.put(ALL, _event("all", list(self.ward.beds)))
         self.events.add(client)
         return client
 
@@ -244,15 +247,21 @@ class Hub:
         while True:
             await asyncio.sleep(FRAMES_EVERY_S)
             turn += 1
-            frames, self._frames = self._frames, []
-            for client in self.waves:
-                client.put(frames)
-            if turn % _WATCH_EVERY == 0:
-                self._flush(*self.ward.watch(Now.read(), connected=self.connected))
-            if turn % _BEDS_EVERY == 0:
-                self._flush(*self._changed.values())
-            if turn % _HEARTBEAT_EVERY == 0:
-                self._heartbeat()
+            try:
+                self._tell(turn)
+            except Exception:  # what goes wrong with one bed must not make the others look old
+                _log.exception("the ward could not be told")
+
+    def _tell(self, turn: int) -> None:
+        frames, self._frames = self._frames, []
+        for client in self.waves:
+            client.put(frames)
+        if turn % _HEARTBEAT_EVERY == 0:
+            self._heartbeat()
+        if turn % _WATCH_EVERY == 0:
+            self._flush(*self.ward.watch(Now.read(), connected=self.connected))
+        if turn % _BEDS_EVERY == 0:
+            self._flush(*self._changed.values())
 
 
 def _event(name: str, what: WardView | BedView | list[str]) -> bytes:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+from ward_devices import vitals
+
+from edge.contract import topics
+from edge.contract.encoder import encode
+from edge.web.clock import Now
 from edge.web.ward.clients import EventClient, Lost, WaveClient
+from edge.web.ward.hub import Hub
 
 
 def test_a_slow_browser_is_told_the_newest_of_each_bed_once() -> None:
@@ -16,6 +22,20 @@ def test_a_slow_browser_is_told_the_newest_of_each_bed_once() -> None:
         return await client.take()
 
     assert asyncio.run(run()) == b"one 9999;two;"
+
+
+def test_who_joins_is_told_the_ward_first_and_last_that_this_is_all_whatever_comes_meanwhile() -> None:
+    async def run() -> list[str]:
+        hub = Hub(None)
+        for device in ("ward", "all", "bed-1"):
+            hub.ward.take(topics.VITALS.of(device), encode(vitals(device)), Now.read())
+        client = hub.join_events()
+        hub._heartbeat()
+        hub._flush(*hub.ward.beds.values())
+        told = (await client.take()).decode().split("\n\n")
+        return [event.partition("\n")[0].removeprefix("event: ") for event in told if event]
+
+    assert asyncio.run(run()) == ["ward", "bed", "bed", "bed", "all"]
 
 
 def test_a_browser_that_takes_no_samples_loses_them_is_told_and_at_last_sent_away() -> None:
