@@ -187,7 +187,7 @@ class Ring:
     def _free(self, finished: list[Kept], n_bytes: int) -> None:
         least = self.limits.reserve_bytes + n_bytes
         while shutil.disk_usage(self.folder).free < least:
-            if len(finished) < 2 or _recorded_s(finished[1:]) < _KEPT_S:
+            if _recorded_s(finished[1:]) < _KEPT_S:
                 raise OSError(errno.ENOSPC, f"disk full, less than {least / 1e6:.0f} MB left")
             remove(finished.pop(0).path)
 
