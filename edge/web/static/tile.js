@@ -132,7 +132,6 @@ export class Tile {
     const text = make("p");
     text.append(make("b", "what", `${SIGNS[alert.priority]} ${capital(alert.title)}`), make("span", "since", ` since ${clock(alert.since_ms)}`));
     if (alert.seen_ms !== null) text.append(make("span", "seen", `seen ${clock(alert.seen_ms)}${alert.seen_by ? `, ${alert.seen_by}` : ""}`));
-    else if (alert.detail) text.append(make("span", "detail", alert.detail));
     row.append(text);
     if (alert.seen_ms !== null) return row;
     const asked = this.asked.get(alert.id);
@@ -143,6 +142,7 @@ export class Tile {
     button.onclick = () => this.acknowledge(alert);
     row.append(button);
     if (asked) row.append(make("p", "failed", asked));
+    else if (alert.detail) row.append(make("p", "detail", alert.detail));
     return row;
   }
 
