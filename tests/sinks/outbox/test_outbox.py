@@ -316,6 +316,18 @@ def test_one_bit_that_flips_costs_that_row_alone(tmp_path: Path) -> None:
         assert (box.pending, box.aside, box.unsaid["high"]) == (4, 1, 1)
 
 
+def test_a_row_that_was_set_aside_is_counted_once_also_when_it_makes_room(tmp_path: Path) -> None:
+    with opened(tmp_path / "outbox.sqlite", Limits(max_bytes=350)) as box:
+        for number in range(3):
+            box.put(an_entry(number))
+        box._connection.execute("UPDATE outbox SET payload = CAST(? AS BLOB) WHERE seq = 1", (b"6".ljust(100),))
+        assert waiting(box) == [1, 2]
+        assert (box.aside, box.lost["high"]) == (1, 1)
+        box.put(an_entry(3))
+        assert (box.aside, box.lost["high"]) == (0, 1)
+        assert waiting(box) == [1, 2, 3]
+
+
 def test_what_can_be_read_behind_a_page_that_cannot_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "outbox.sqlite"
     with opened(path) as box:
