@@ -320,6 +320,12 @@ def test_no_silence_in_a_signal_that_cannot_be_read(state: str, reason: str) -> 
     assert "pause" not in onsets(told)
 
 
+def test_a_stream_that_begins_without_a_beat_begins_with_no_pause() -> None:
+    # As a flat line before the signal, of which the first beat is known late.
+    beats = [(1125 + 300 * k, "N") for k in range(20)]
+    assert episodes(Story(length=beats[-1][0] + 100, beats=beats), "pause") == []
+
+
 def test_pause_is_counted_from_a_beat_only() -> None:
     # The beat is told after the second that follows it could not be read.
     told = Story(length=30 * SECOND, beats=train(NORMAL), unreadable=frozenset({10}))

@@ -84,7 +84,7 @@ class Rhythm:
         )
         self._beats = dict.fromkeys("NSVFQ", 0)
         self._last: int | None = None  # sample of the last beat
-        self._last_peak = 0
+        self._last_peak = -1  # before the first, no silence is one between two beats
         self._after_gap = False
         self._second = FS_HZ  # end of the second that runs
         self._now = 0
