@@ -15,7 +15,7 @@ from edge.paper.flatten import Frame, PaperMap, straighten
 from edge.paper.grid import grid_ink, pen_width
 from edge.paper.ink import full_level, runs_of, strengthened, without_grid
 from edge.paper.layout import Arrangement, arrange, find_rows, reach_of, sort_strokes
-from edge.paper.leads import FS_HZ, leads_of
+from edge.paper.leads import FS_HZ, adds_up, leads_of
 from edge.paper.overlay import draw
 from edge.paper.page import Image, Sheet, off_paper, tilt, without_light
 from edge.paper.picture import Picture, bounded, load
@@ -160,6 +160,8 @@ def _calibrated(image: Picture, flat: Flat, rows: list[Row], plan: Arrangement, 
     if plan.name not in ("strip", "rows"):
         assumed.append("lead names: by their places in the usual order")
     leads, quality = leads_of(rows, plan, (scale * speed, scale * gain))
+    if not adds_up(leads):
+        assumed.append("lead names are doubtful: I and III do not add up to II; is a row missing, or another order?")
     return Digitized(
         leads=leads,
         fs_hz=FS_HZ,

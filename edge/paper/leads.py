@@ -12,8 +12,24 @@ from edge.paper.rows import Row, span_of
 Floats = NDArray[np.float64]
 
 FS_HZ = 500.0
+_MISSED = 0.6
+"""Of the largest limb lead: how far I + III may be from II."""
 _BRIDGED_MM = 1.5
 """What a trace may lack and is filled in."""
+
+
+def adds_up(leads: dict[str, Mv]) -> bool:
+    """Whether I + III is II, as Einthoven's law says of simultaneous leads; True where not all three are there."""
+    if not {"I", "II", "III"} <= leads.keys():
+        return True
+    three = np.stack([leads[name] for name in ("I", "II", "III")]).astype(np.float64)
+    three = three[:, np.isfinite(three).all(axis=0)]
+    if three.shape[1] < FS_HZ:
+        return True
+    one, two, third = three - np.median(three, axis=1, keepdims=True)
+    missed = one + third - two
+    size = max(float(lead.std()) for lead in (one, two, third))
+    return float(missed.std()) <= _MISSED * max(size, 0.02)
 
 
 def leads_of(rows: list[Row], plan: Arrangement, scale: tuple[float, float]) -> tuple[dict[str, Mv], tuple[Lead, ...]]:

@@ -91,3 +91,14 @@ def test_the_overlay_shows_the_trace_where_it_is(ecg: Ecg, tmp_path: Path) -> No
     assert drawn.overlay is not None
     blue = (drawn.overlay[..., 0].astype(int) - drawn.overlay[..., 2] > 100).any(axis=0)
     assert blue.mean() > 0.6
+
+
+def test_names_that_cannot_be_right_are_said_to_be_doubtful(ecg: Ecg) -> None:
+    leads = ecg()
+    swapped = leads | {"I": leads["V2"], "V2": leads["I"]}
+    look = Look.clean(px_per_mm=6.5)
+    right, wrong = (
+        read_picture(render_page(mv, FS_HZ, layout="3x4+1", look=look, seed=2).image) for mv in (leads, swapped)
+    )
+    assert not any("doubtful" in line for line in right.assumed)
+    assert any("doubtful" in line for line in wrong.assumed)
