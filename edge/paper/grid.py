@@ -13,6 +13,8 @@ _TRACE = 0.55
 _LOCAL_PX = 31
 _STROKE = 0.6
 _LONG_PX = 40
+_STROKES = 45
+"""Percentile: traces are thinner than the dark along the edges of the paper, and longer than letters."""
 _LEAST_INK = 0.03
 
 
@@ -36,11 +38,11 @@ def grid_ink(sheet: Sheet) -> Image:
 
 
 def pen_width(black: Image) -> float:
-    """Return the width of the strokes in pixels: the middle one of those along what is long and black."""
+    """Return the width of the strokes in pixels: a thin one of those along what is long and black."""
     mask = (black > _STROKE * np.percentile(black[::3, ::3], 99.7)).astype(np.uint8)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     long = stats[:, cv2.CC_STAT_WIDTH : cv2.CC_STAT_HEIGHT + 1].max(axis=1) >= _LONG_PX
     long[0] = False
     depth = cv2.distanceTransform(long[labels].astype(np.uint8), cv2.DIST_L2, 3)
     ridge = (depth > 0) & (depth >= cv2.dilate(depth, np.ones((3, 3), np.uint8)))
-    return float(max(1.0, 2 * np.median(depth[ridge]))) if ridge.any() else 2.0
+    return float(max(1.0, 2 * np.percentile(depth[ridge], _STROKES))) if ridge.any() else 2.0
