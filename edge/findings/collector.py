@@ -51,7 +51,7 @@ MAX_BEATS = 3_000_000
 MAX_EPISODES = 20_000
 MAX_STRETCHES = 5_000
 
-_FIBRILLATION = frozenset({"afib", "af", "aflut", "afl", "atrial_fibrillation", "atrial_flutter"})
+_FIBRILLATION = frozenset({"af"})
 
 
 class Collector:

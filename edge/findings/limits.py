@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from edge.findings.findings import Findings, Limit
-from edge.kinds import KINDS
 
 _SHORT_S = 60.0
 _MOSTLY = 95.0
@@ -22,8 +21,6 @@ def of(found: Findings, *, kept_all: bool) -> tuple[Limit, ...]:
     out = [*_of_signal(found), *_of_length(found)]
     if not found.hrv.valid:
         out.append(Limit(what="heart rate variability", why=found.hrv.reason or ""))
-    if not any(kind in KINDS for kind in ("afib", "af", "atrial_fibrillation")):
-        out.append(Limit(what="atrial fibrillation", why="this version does not look for it"))
     out.append(
         Limit(
             what="ischaemia, infarction, the axis",

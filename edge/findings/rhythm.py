@@ -9,7 +9,9 @@ from edge.findings.findings import EpisodeFinding, Rhythm
 from edge.kinds import KINDS
 
 NONE, UNREADABLE = "none", "unreadable"
-_NO_RHYTHM = frozenset({"signal_lost", "pause", "couplet", "ventricular_burden"})
+_NO_RHYTHM = frozenset(
+    {"signal_lost", "asystole_or_lead_off", "pause", "dropped_beats", "couplet", "ventricular_burden"}
+)
 """Single events, or statements about a minute."""
 
 
@@ -23,15 +25,16 @@ def rhythm_of(
     episodes : sequence of EpisodeFinding
         Of all kinds; where several last at once the first in `edge.kinds.KINDS` is told.
     unreadable : sequence of (start_s, stop_s)
-        Where nothing could be read and no episode is told.
+        Where nothing could be read.
     duration_s : float
         Length of the recording.
     """
-    ranks = {kind: rank for rank, kind in enumerate(k for k in KINDS if k not in _NO_RHYTHM)}
-    names = [*ranks, UNREADABLE]
+    # What cannot be read comes first: nothing is claimed of it, whatever lasts before and after.
+    names = [UNREADABLE, *(kind for kind in KINDS if kind not in _NO_RHYTHM)]
+    ranks = {kind: rank for rank, kind in enumerate(names)}
     edges: list[tuple[float, int, int]] = [(0.0, 0, 0)]
     spans = [(e.onset_s, e.onset_s + e.duration_s, ranks[e.kind]) for e in episodes if e.kind in ranks]
-    spans += [(start, stop, len(ranks)) for start, stop in unreadable]
+    spans += [(start, stop, 0) for start, stop in unreadable]
     for start, stop, rank in spans:
         edges += [(start, 1, rank), (stop, -1, rank)]
     lasting = [0] * len(names)

@@ -42,7 +42,8 @@ def _nothing(found: Findings) -> Iterator[Sentence]:
 def _episodes(found: Findings, episodes: list[EpisodeFinding], count: int) -> Sentence:
     """Say how often a kind came, and which was the longest."""
     longest = max(episodes, key=lambda e: e.duration_s)
-    when = f"{found.clock(longest.onset_s)}–{found.clock(longest.onset_s + longest.duration_s)}"
+    start, stop = found.clock(longest.onset_s), found.clock(longest.onset_s + longest.duration_s)
+    when = start if start == stop else f"{start}–{stop}"
     facts = ", ".join(evidence(longest))
     name = title(longest.kind)
     name = name[0].upper() + name[1:]
@@ -101,7 +102,7 @@ def _ectopy(found: Findings) -> Iterator[Sentence]:
         if n and burden.percent:
             yield Sentence(
                 text=f"{n:,} {name} beat{'s' if n > 1 else ''} of {burden.beats:,}, {burden.percent[label]:.1f} %"
-                + (f", {burden.per_hour[label]:.0f} an hour." if burden.per_hour else ".")
+                + (f", {burden.per_hour[label]:,.0f} an hour." if burden.per_hour else ".")
             )
     if burden.beats and not any(burden.by_class[label] for label in _NAMES):
         yield Sentence(text=f"{burden.beats:,} beats, none of them ectopic among those that could be called.")

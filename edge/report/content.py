@@ -15,7 +15,7 @@ from edge.report.drawing import Drawing
 NOT_A_DIAGNOSIS = "These are measurements and their interpretation by a program: not a diagnosis."
 
 LABELS = {
-    "N": "normal, bundle-branch block, paced-like",
+    "N": "normal, bundle-branch block",
     "S": "supraventricular",
     "V": "ventricular",
     "F": "fusion",
@@ -138,7 +138,7 @@ def beat_rows(found: Findings) -> Iterator[tuple[str, str, str, str, str]]:
     burden = found.burden
     for label, n in burden.by_class.items():
         share = f"{burden.percent[label]:.1f} %" if label in burden.percent else "–"
-        hour = f"{burden.per_hour[label]:.0f}" if label in burden.per_hour else "–"
+        hour = f"{burden.per_hour[label]:,.0f}" if label in burden.per_hour else "–"
         yield label, LABELS[label], f"{n:,}", share, hour
 
 

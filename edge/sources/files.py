@@ -51,7 +51,7 @@ def _opener(place: Path) -> Open | None:
     if place.is_dir():
         whole = place.resolve()
         has_header = bool(whole.name) and whole.with_name(whole.name + ".hea").is_file()
-        return _folder if not has_header and any(place.glob("*.hea")) else None
+        return _folder if not has_header and bool(list(place.glob("*.hea"))) else None
     opened = _FORMS.get(place.suffix.lower())
     return opened if opened is not None and place.is_file() and not place.with_suffix(".hea").is_file() else None
 
