@@ -159,6 +159,7 @@ def write(
     figures: Mapping[str, Any],
     facts: Mapping[str, Any],
     command: str = "",
+    cores: str = "one core of ",
 ) -> None:
     """Print a report and write it as `name.md` and `name.json`.
 
@@ -176,11 +177,13 @@ def write(
         From `machine`.
     command : str
         What it was measured with, if not the module of that name.
+    cores : str
+        How much of the machine was used.
     """
     command = command or f"python -m benchmarks.{name}"
     versions = ", ".join(f"{package} {version}" for package, version in facts["versions"].items())
     measured = (
-        f"Measured with `{command}` on one core of {facts['cpu']} ({facts['cores']} cores, "
+        f"Measured with `{command}` on {cores}{facts['cpu']} ({facts['cores']} cores, "
         f"{facts['system']}), Python {facts['python']}, {versions}."
     )
     report = "\n\n".join([text[0], measured, *text[1:]]) + "\n"

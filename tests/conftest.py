@@ -20,6 +20,7 @@ TESTS = REPO / "tests"
 _LIVE = ("demo", "fleet", "firmware_bridge/test_avr_sketch.py", "service", "sinks/mqtt", "sources/serial", "web")
 # What they say does not depend on the version of Python.
 _SLOW = (
+    "fleet/test_provisioning.py",
     "firmware_bridge/test_avr_sketch.py",
     "firmware_bridge/test_ads1292r_sketch.py",
     "firmware_bridge/test_c_library.py",

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any, TypeVar
 
 from edge.errors import one_line
@@ -23,9 +24,20 @@ Result = TypeVar("Result")
 _WAIT_S = 30.0
 _LOOK_S = 0.2
 _ASK_S = 5.0
+_ENOUGH_S, _MOST_AT_ONCE = 0.25, 32
 _KILLS = 10
 """So many processes may end over one record before it is given up; others than its own may be to blame for some."""
 AGAIN = "start it, and run the same command again: what is done is kept"
+
+
+Done = tuple[list[Result], float]
+"""Results of some items, and the seconds that they took."""
+
+
+def each(function: Callable[[str], Result], items: list[str]) -> Done[Result]:
+    """Run a function on some items, one after the other; short ones are sent together, which costs less."""
+    begun = time.perf_counter()
+    return [function(item) for item in items], time.perf_counter() - begun
 
 
 class Engine:
@@ -51,6 +63,7 @@ class Engine:
         lives: Callable[[], bool] = lambda: True,
     ) -> None:
         self._executor, self.name, self.slots, self._lives = executor, name, slots, lives
+        self._batch = 1
 
     def in_order(
         self,
@@ -78,21 +91,23 @@ class Engine:
         FleetError
             If the executor can do no more.
         """
-        waiting: deque[tuple[str, Future[Result]]] = deque()
+        waiting: deque[tuple[list[str], Future[Done[Result]]]] = deque()
+        rest = iter(items)
         try:
-            for item in items:
-                waiting.append((item, self._submit(function, item)))
-                if len(waiting) >= 32 + 8 * self.slots():
-                    yield self._first(waiting, lost, tick)
+            while batch := list(islice(rest, self._batch)):
+                waiting.append((batch, self._submit(function, batch)))
+                slots = self.slots()
+                while sum(len(each) for each, _ in waiting) >= max(32 + 8 * slots, 3 * slots * self._batch):
+                    yield from self._first(function, waiting, lost, tick)
             while waiting:
-                yield self._first(waiting, lost, tick)
+                yield from self._first(function, waiting, lost, tick)
         finally:
             for _, future in waiting:
                 future.cancel()
 
-    def _submit(self, function: Callable[[str], Result], item: str) -> Future[Result]:
+    def _submit(self, function: Callable[[str], Result], batch: list[str]) -> Future[Done[Result]]:
         try:
-            return self._executor.submit(function, item)
+            return self._executor.submit(each, function, batch)
         except FleetError:
             raise
         except Exception as error:
@@ -100,11 +115,13 @@ class Engine:
 
     def _first(
         self,
-        waiting: deque[tuple[str, Future[Result]]],
+        function: Callable[[str], Result],
+        waiting: deque[tuple[list[str], Future[Done[Result]]]],
         lost: Callable[[str, str], Result],
         tick: Callable[[], None],
-    ) -> Result:
-        item, future = waiting[0]
+    ) -> list[Result]:
+        """Wait for the results that are next; none if it turns out that their items must be tried one by one."""
+        batch, future = waiting[0]
         while True:
             tick()
             if not self._lives():
@@ -118,12 +135,18 @@ class Engine:
                 raise self._gone(error) from error
         waiting.popleft()
         if error is None:
-            return future.result()
+            results, seconds = future.result()
+            if self.slots():
+                self._batch = max(1, min(_MOST_AT_ONCE, round(_ENOUGH_S * len(batch) / max(seconds, 1e-6))))
+            return results
         if isinstance(error, FleetError):
             raise error
-        if type(error).__name__ == "KilledWorker":
-            return lost(item, "the process that read it ended, again and again")
-        raise self._gone(error) from error
+        if type(error).__name__ != "KilledWorker":
+            raise self._gone(error) from error
+        if len(batch) == 1:
+            return [lost(batch[0], "the process that read it ended, again and again")]
+        waiting.extendleft([([item], self._submit(function, [item])) for item in batch][::-1])
+        return []
 
     def _gone(self, error: BaseException) -> FleetError:
         if isinstance(error, CancelledError | BrokenProcessPool):
