@@ -13,7 +13,7 @@ export OMP_NUM_THREADS ?= 1
 WORKERS ?= 2
 PYTEST = --numprocesses=$(WORKERS) --dist=loadgroup
 
-.PHONY: demo test lint bench paper accuracy ec57 rhythms ablation seeds mistakes same-labels train durability fleet-brokers soak audit smoke-arm64 schemas constraints clean
+.PHONY: demo test lint bench paper accuracy ec57 rhythms ablation seeds mistakes same-labels train durability fleet fleet-brokers soak audit smoke-arm64 schemas constraints clean
 
 demo: $(VENV)/.demo
 	$(BIN)/ecg-edge demo
@@ -74,6 +74,10 @@ same-labels: $(VENV)/.test
 # Kills the broker 50 times and the device 200 times, of replay and of run, and lets brokers misbehave; half an hour.
 durability: $(VENV)/.test
 	$(BIN)/python -m benchmarks.durability
+
+# Bulk re-analysis on two processes, overhead a task, rows a second into PostgreSQL; a quarter of an hour.
+fleet: $(VENV)/.test
+	$(BIN)/python -m benchmarks.fleet
 
 # Kills a node of each cluster of docs/broker/clusters.md fifty times, amid alerts; half an hour.
 fleet-brokers: $(VENV)/.test
