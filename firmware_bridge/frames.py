@@ -191,7 +191,7 @@ class Status(Frame, frozen=True, kw_only=True, gc=False):
     lead_off : int
         One bit an electrode: 2k the positive and 2k+1 the negative one of lead k, bit 31 the reference.
     saturated : int
-        One bit a lead whose converter was at its limit since the last status.
+        One bit per lead whose converter was at its limit since the last status.
     battery : int
         Per cent, 255 where there is none or it is not known.
     dropped : int

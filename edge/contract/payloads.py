@@ -127,7 +127,7 @@ class Beats(Payload, frozen=True, kw_only=True):
 
 
 class StripInfo(Payload, frozen=True, kw_only=True):
-    """Clean signal around the onset. `start` counts at `fs_hz`; `mv` holds one list a lead, in mV."""
+    """Clean signal around the onset. `start` counts at `fs_hz`; `mv` holds one list per lead, in mV."""
 
     start: Count
     time: Time
@@ -183,7 +183,7 @@ class Active(Payload, frozen=True, kw_only=True):
 
 
 class Waveform(Payload, frozen=True, kw_only=True):
-    """Topic `waveform`, where switched on: the source's samples. `mv` holds one list a lead; null: no value."""
+    """Topic `waveform`, where switched on: the source's samples. `mv` holds one list per lead; null: no value."""
 
     device: str
     stream: str

@@ -36,7 +36,7 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     csv : Path or None
-        A table: `time_s`, then a column a lead in mV.
+        A table: `time_s`, then one column per lead in mV.
     wfdb : Path or None
         A folder for WFDB records.
     overlay : Path or None
@@ -64,7 +64,7 @@ def read_strips(
     camera : str, optional
         As `edge.sources.camera.open_camera` takes it.
     as_json : bool
-        Whether to print an object a picture instead of words.
+        Whether to print one object per picture instead of words.
 
     Returns
     -------

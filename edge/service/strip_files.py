@@ -28,7 +28,7 @@ def target(given: Path, picture: Path) -> Path:
 
 
 def write_csv(path: Path, read: Digitized) -> None:
-    """Write `time_s` and a column a lead in mV, empty where there is no trace.
+    """Write `time_s` and one column per lead in mV, empty where there is no trace.
 
     Raises
     ------

@@ -65,7 +65,7 @@ class ArrayRecording:
         values = np.asarray(mv, np.float32)
         values = values[:, None] if values.ndim == 1 else values
         if values.ndim != 2 or not values.size:
-            raise SourceError(name, f"has the shape {np.shape(mv)}", "give samples in rows, one column a lead")
+            raise SourceError(name, f"has the shape {np.shape(mv)}", "give samples in rows, one column per lead")
         names = tuple(leads) if leads is not None else tuple(f"lead{i + 1}" for i in range(values.shape[1]))
         if len(names) != values.shape[1]:
             raise SourceError(name, f"has {values.shape[1]} columns, {len(names)} leads are named", "name each column")

@@ -82,7 +82,7 @@ def _mat(path: Path) -> Mapping[str, NDArray[Any]]:
 
 
 def _samples(path: Path, arrays: Mapping[str, NDArray[Any]]) -> tuple[str, NDArray[Any]]:
-    """Return the largest array of numbers, one column a lead."""
+    """Return the largest array of numbers, one column per lead."""
     usable = {n: a for n, a in arrays.items() if a.dtype.kind in "iuf" and a.ndim in (1, 2) and a.size > 1}
     if not usable:
         what = ", ".join(f"{name}: {a.dtype} {a.shape}" for name, a in list(arrays.items())[:6]) or "nothing"

@@ -1,4 +1,4 @@
-"""The alarms stage: priorities, one alert a kind, what is held, strips, and random streams of episodes."""
+"""The alarms stage: priorities, one alert per kind, what is held, strips, and random streams of episodes."""
 
 from __future__ import annotations
 

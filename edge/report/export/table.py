@@ -1,4 +1,4 @@
-"""CSV: a row a sample, a column a lead in mV, beats where their R peaks are."""
+"""CSV: one row per sample, one column per lead in mV, beats where their R peaks are."""
 
 from __future__ import annotations
 

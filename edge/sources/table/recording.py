@@ -78,7 +78,7 @@ class RowsRecording:
         self._path, self._rows = path, read
         head = next(iter(read(_LOOKED_AT, range(len(said.columns)))), None)
         if head is None or not len(head.numbers):
-            raise SourceError(path.name, "has no rows of numbers", "give a column a lead")
+            raise SourceError(path.name, "has no rows of numbers", "give one column per lead")
         meaning = self._meaning = meaning_of(path, said, asked, head)
         self._stream = Stream(
             name=path.stem,

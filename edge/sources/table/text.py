@@ -81,7 +81,7 @@ def read_layout(path: Path) -> Layout:
     lines = head.decode(encoding, errors="replace").splitlines()
     lines = lines if whole else lines[:-1]
     if not lines:
-        raise SourceError(path.name, f"has no end of a line within {HEAD_BYTES:,} bytes", "give one row a line")
+        raise SourceError(path.name, f"has no end of a line within {HEAD_BYTES:,} bytes", "give one row per line")
     return _layout(path.name, encoding, lines[:_LINES])
 
 
@@ -113,10 +113,10 @@ def _layout(name: str, encoding: str, lines: Sequence[str]) -> Layout:
             best = (share, -order, separator, decimal, k)
     if best is None or best[0] < 0.5:
         shown = filled[-1][1][:60] if filled else ""
-        raise SourceError(name, f"has no rows of numbers (a line of it: {shown!r})", "give a column a lead")
+        raise SourceError(name, f"has no rows of numbers (a line of it: {shown!r})", "give one column per lead")
     _, _, separator, decimal, k = best
     if k > _MOST_COLUMNS:
-        raise SourceError(name, f"has {k:,} columns", f"at most {_MOST_COLUMNS} can be told apart: one row a sample")
+        raise SourceError(name, f"has {k:,} columns", f"at most {_MOST_COLUMNS} can be told apart: one row per sample")
     first = next(i for i, line in filled if _is_row(line, separator, decimal, k))
     # A line of a preamble may look like a row by chance; what follows it decides.
     for i, line in filled:

@@ -1,4 +1,4 @@
-// A page a bed: live, its last hour, its alerts with their strips and what was said of them.
+// One page per bed: live, its last hour, its alerts with their strips and what was said of them.
 
 import { ask } from "./feed.js";
 import { Screen, station } from "./screen.js";

@@ -1,4 +1,4 @@
-// The ward page: a tile a bed.
+// The ward page: one tile per bed.
 
 import { Screen, station } from "./screen.js";
 import { Tile } from "./tile.js";

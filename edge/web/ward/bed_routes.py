@@ -1,4 +1,4 @@
-"""A page a bed: its last hour, its alerts with their strips, what was said of them."""
+"""One page per bed: its last hour, its alerts with their strips, what was said of them."""
 
 from __future__ import annotations
 
