@@ -30,7 +30,7 @@ NO_VALUE = int(np.iinfo(np.int32).min)
 _NUMBERS = {"type": "array", "items": {"type": ["number", "null"]}}
 _BEATS_FORM = {
     "type": "object",
-    "description": "One entry per beat in each: R peak, AAMI class, calibrated probability of it, ms to the beat before.",
+    "description": "One entry per beat in each: R peak, AAMI class, its calibrated probability, ms to the beat before.",
     "properties": {
         "sample": {"type": "array", "items": {"type": "integer", "minimum": 0}},
         "time_s": _NUMBERS,
