@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 import jsonschema
@@ -12,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.contract.payloads import ModelInfo
-from edge.findings.findings import BEAT, Burden, EpisodeFinding, Findings, Rate, Readable, Subject, Variability
+import edge
+from edge.findings.findings import Burden, EpisodeFinding, Findings
 from edge.kinds import KINDS
 from edge.messages import Evidence
 from edge.triage.facts import Facts
@@ -42,26 +43,25 @@ def episode(kind: str, duration_s: float = 5.0, number: int = 7) -> EpisodeFindi
     )
 
 
+@cache
+def nothing_found() -> Findings:
+    """What is found in half a minute of nothing at all."""
+    pipeline = edge.Pipeline(fs_hz=360, leads=["II"], name="x")
+    pipeline.push(np.zeros(360 * 30, np.float32))
+    pipeline.flush()
+    return pipeline.findings()
+
+
 def findings(*episodes: EpisodeFinding, v_percent: float = 0.0, readable: float | None = 100.0) -> Findings:
     v = round(10 * v_percent)
-    return Findings(
-        made_by="test",
-        model=ModelInfo(name="cnn", sha256="0" * 64),
-        subject=Subject(name="x", fs_hz=360, leads=("II",), start_time=None, n_samples=648_000, duration_s=1800.0),
-        heart_rate=Rate(step_s=60, mean=(), min=(), max=(), overall=None),
-        rhythm=(),
-        beats=np.zeros(0, BEAT),
-        burden=Burden(
-            beats=1000, by_class={"N": 1000 - v, "V": v}, percent={"N": 100 - v_percent, "V": v_percent}, per_hour={}
-        ),
+    counts = {"N": 1000 - v, "V": v}
+    base = nothing_found()
+    return msgspec.structs.replace(
+        base,
+        subject=msgspec.structs.replace(base.subject, start_time=None, n_samples=648_000, duration_s=1800.0),
+        burden=Burden(beats=1000, by_class=counts, percent={"N": 100 - v_percent, "V": v_percent}, per_hour={}),
         episodes=episodes,
-        episode_counts={},
-        alert_counts={},
-        rr_ms=None,
-        hrv=Variability(valid=False, reason="test", nn=0),
-        readable=Readable(percent=readable, unreadable_s=0.0, lost_s=0.0, leads={}),
-        strips=(),
-        cannot_tell=(),
+        readable=msgspec.structs.replace(base.readable, percent=readable),
     )
 
 
