@@ -1,6 +1,6 @@
 # make demo    the main job, from nothing: environment, installation, five minutes of ECG through everything
 # make test    all that CI runs; the runtime's tests on every other Python from 3.11 to 3.13 that is here, too
-# Long things, by hand: make bench · make train · make durability · make soak · make smoke-arm64
+# Long things, by hand: make bench · make train · make durability · make soak · make first-word · make smoke-arm64
 # How good the models are, and why: make accuracy · make ec57 · make rhythms · make ablation · make seeds · make mistakes · make same-labels
 # What is known to be unsafe in what is installed: make audit
 
@@ -13,7 +13,7 @@ export OMP_NUM_THREADS ?= 1
 WORKERS ?= 2
 PYTEST = --numprocesses=$(WORKERS) --dist=loadgroup
 
-.PHONY: demo test lint bench paper accuracy ec57 rhythms ablation seeds mistakes same-labels train durability fleet fleet-brokers soak audit smoke-arm64 schemas constraints clean
+.PHONY: demo test lint bench first-word paper accuracy ec57 rhythms ablation seeds mistakes same-labels train durability fleet fleet-brokers soak audit smoke-arm64 schemas constraints clean
 
 demo: $(VENV)/.demo
 	$(BIN)/ecg-edge demo
@@ -70,6 +70,10 @@ mistakes: $(VENV)/.test
 # Training's beats, a replay and a live board must all lead to the same labels.
 same-labels: $(VENV)/.test
 	$(BIN)/python -m benchmarks.same_labels
+
+# What is told, and how soon, for every way in which a signal can end or change; two minutes. It fails where that is not as it should be.
+first-word: $(VENV)/.test
+	$(BIN)/python -m benchmarks.first_word
 
 # Kills the broker 50 times and the device 200 times, of replay and of run, and lets brokers misbehave; half an hour.
 durability: $(VENV)/.test

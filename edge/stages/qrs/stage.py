@@ -73,7 +73,7 @@ and leave out 0.15 mV; less is seen here so that a lead far from the heart is re
 RHYTHM_NOISE_CONTRAST = 2.4
 """What a QRS complex exceeds noise by while others come before it; without these, see `NOISE_CONTRAST`."""
 
-REMEMBERED_SHARE = 0.2
+REMEMBERED_SHARE = 0.5
 """The level after a gap is at least this share of that before it: an electrode may have been moved, but noise is no
 patient."""
 

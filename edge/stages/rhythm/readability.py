@@ -24,7 +24,7 @@ _KEPT = 64
 _SEEN_ACROSS, _SEEN_AFTER = round(0.04 * FS_HZ), round(0.25 * FS_HZ)
 """A bridged gap this short hides no QRS complex, if the one before it ended so long ago."""
 
-_CONVINCING = 3
+_CONVINCING = 5
 """Beats that follow each other, from which on noise or a gap between them is no reason to doubt that they are seen."""
 
 

@@ -1,0 +1,58 @@
+"""What is told when a signal ends or changes: the ways of the benchmark, once each, that decide most."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from benchmarks.first_word import WAYS, Outcome, Way, happens, wrong
+from edge.inference.beat_model import BeatModel
+
+_BY_NAME = {way.name: way for way in WAYS}
+_TRIED = (
+    "electrodes off, the board says so",
+    "dead flat, or frozen at one value",
+    "asystole, 30 µV",
+    "asystole, 60 µV",
+    "saturated at an end of the range",
+    "mains of 50 Hz alone, 0.5 mV",
+    "samples lost for 12 s",
+    "170 ms lost, asystole from then on",
+    "one lead flat",
+    "a step of 20 mV",
+    "170 ms lost",
+)
+
+
+@pytest.fixture(scope="module")
+def cnn() -> Iterator[BeatModel]:
+    with BeatModel.load("cnn") as loaded:
+        yield loaded
+
+
+@pytest.mark.parametrize("name", _TRIED)
+def test_it_is_told_within_ten_seconds_and_as_what_it_is(cnn: BeatModel, name: str) -> None:
+    way = _BY_NAME[name]
+    for known in (True, False):
+        outcome = happens(way, cnn, electrodes_known=known, seed=0)
+        assert not wrong(way, known, [outcome])
+        if "asystole" in way.right and not way.gap_s:
+            told = "asystole" if known or way.name.endswith("60 µV") else "asystole_or_lead_off"
+            assert [kind for kind in outcome.kinds if kind != "pause"] == [told]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "first_s", "beats_s", "why"),
+    [
+        (("asystole",), 3.0, None, ""),
+        ((), None, None, "told nothing"),
+        (("vt",), 3.0, None, "told vt"),
+        (("asystole",), 11.0, None, "told after 11.0 s"),
+    ],
+)
+def test_what_is_not_as_it_should_be_is_said(
+    kinds: tuple[str, ...], first_s: float | None, beats_s: float | None, why: str
+) -> None:
+    way = Way(name="x", change=lambda mv, _: mv, right=("asystole",))
+    assert wrong(way, True, [Outcome(kinds=kinds, reason="", first_s=first_s, beats_s=beats_s)]) == why
