@@ -167,13 +167,14 @@ def test_eight_bit_counter_short_loss() -> None:
     assert bench.gaps == [(10, 100)]
 
 
-def test_eight_bit_counter_goes_round_while_unplugged() -> None:
+@pytest.mark.parametrize("away", [50, 250, 256, 700])
+def test_eight_bit_counter_goes_round_while_unplugged_or_does_not(away: int) -> None:
     bench = Bench(description(modulo=256))
     for i in range(30):
         bench.send(i * N, modulo=256)
     bench.assembler.disconnected()
-    bench.send(300 + 700, modulo=256)
-    assert bench.gaps == [(300, 700)]
+    bench.send(300 + away, modulo=256)
+    assert bench.gaps == [(300, away)]
 
 
 @pytest.mark.parametrize(("modulo", "lost"), [(256, 512), (None, 500)])
@@ -395,3 +396,13 @@ def test_a_long_counter_wraps_within_a_block_or_between_two(at: int) -> None:
     assert bench.gaps == [(60, 20)]
     bench.send((at + 7 * N) % LONG, 100 + 9 * N / FS_HZ)
     assert bench.assembler.counts["doubled"] == N
+
+
+def test_a_board_that_starts_anew_after_its_counter_has_wrapped_goes_on() -> None:
+    bench = Bench()
+    for i in range(300):
+        bench.send((LONG - 2000 + i * N) % LONG, 100 + i * N / FS_HZ)
+    for i in range(100):
+        bench.send(i * N, 101 + (300 + i) * N / FS_HZ)
+    bench.check()
+    assert sum(len(m.mv) for m in bench.out if isinstance(m, Samples)) >= 4000 - FS_HZ / 2

@@ -67,3 +67,24 @@ def test_only_the_least_delayed_counts() -> None:
     for i, late in enumerate((0.5, 0.002, 0.3, 0.9)):
         line.add(float(i), 100 + i + late, late)
     assert line.host(2.0) == pytest.approx(102.002)
+
+
+@pytest.mark.parametrize("step_s", [-0.4, -1.0, -3.0, 0.4, 1.0, 3.0])
+def test_a_step_of_the_board_s_clock_is_taken_up_within_half_a_minute(step_s: float) -> None:
+    line = LeastDelayed()
+    for board_s in range(120):
+        host_s = 100.0 + board_s + (step_s if board_s >= 80 else 0.0)
+        line.add(board_s, host_s, host_s - line.host(board_s) if line.known else 0.0)
+        if step_s < 0 and board_s == 80:
+            # Nothing arrives before it was sent.
+            assert line.host(80.0) == pytest.approx(180.0 + step_s, abs=0.01)
+    assert line.host(119.0) == pytest.approx(219.0 + step_s, abs=0.02)
+
+
+def test_what_is_a_little_early_is_no_step() -> None:
+    line = LeastDelayed()
+    for board_s in range(80):
+        line.add(board_s, 100.0 + board_s + 0.1 * (board_s % 7 > 0), 0.1 * (board_s % 7 > 0))
+    before = line.host(80.0)
+    line.add(80.0, before - 0.15, -0.15)
+    assert line.host(80.0) == pytest.approx(before, abs=0.06)
