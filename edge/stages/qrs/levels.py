@@ -49,7 +49,12 @@ NOISE_CONTRAST = 3.2
 NOISE_LEVEL = 2.5
 """Of that average, up to which a level may be that of noise: of most peaks, not of the highest."""
 
+LOST_SHARE, SHOWN_SHARE, SHOWN_CONTRAST = 1 / 3, 0.9, 3.0
+"""A lead that has come off: for a second and a half it shows less than this share of its highest level, while another
+lead shows this share of its own level, and so many times its average, as only QRS complexes do."""
+
 _SHORT, _LONG = 3, 15
+_NOW = 3
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -81,6 +86,7 @@ class Levels:
         self.learned: int | None = None
         self.active: list[bool] = []
         self._leads = [_Lead() for _ in range(n_leads)]
+        self._off = np.zeros(n_leads, bool)
 
     def add(self, mv: Floats, function: Floats, valid: Flags, active: Flags) -> None:
         """Take in hops.
@@ -108,7 +114,8 @@ class Levels:
     def weigh(self, hops: NDArray[np.int64], least: int | None = None) -> Floats:
         """Return what leads are measured by, learned from the hops before each of these.
 
-        A lead of which nothing but noise is seen has no weight while another shows more.
+        A lead of which nothing but noise is seen has no weight while another shows more, and neither has one that shows
+        nothing of what another shows.
 
         Parameters
         ----------
@@ -123,10 +130,23 @@ class Levels:
             Weight, level at the usual QRS complex, average, and average of the noise.
         """
         table = np.stack([lead.weigh(hops, least or self._least) for lead in self._leads], axis=2)
+        table, silent, shown = table[:, :4], table[:, 4], table[:, 5] > 0
+        table[:, 0][self._lost(silent, shown & (table[:, 0] > 0))] = 0.0
         is_noise = table[:, 1] <= NOISE_LEVEL * table[:, 3]
         others = ((table[:, 0] > 0) & ~is_noise).any(axis=1)
         table[:, 0][is_noise & others[:, None]] = 0.0
         return table
+
+    def _lost(self, silent: Floats, shown: Flags) -> Flags:
+        """Return which leads have come off at each hop: from when another shows QRS complexes until they show some."""
+        lost = np.zeros(silent.shape, bool)
+        for i in range(len(silent)):
+            self._off &= silent[i] > 0
+            shows = shown[i] & (silent[i] == 0)
+            if shows.any():
+                self._off |= silent[i] >= _NOW
+            lost[i] = self._off
+        return lost
 
 
 class _Lead:
@@ -199,9 +219,9 @@ class _Lead:
         return peak > JUMP * _level(list(recent)[-_PEAKS:])
 
     def weigh(self, hops: NDArray[np.int64], least: int) -> Floats:
-        """Return weight, level, average and noise for each hop."""
+        """Return, for each hop, weight, level, average, noise, hops of silence, and whether it shows QRS complexes."""
         if not len(self._rows):
-            return np.zeros((len(hops), 4))
+            return np.zeros((len(hops), 6))
         count, since = self.counts[np.minimum(hops - self.origin, len(self.counts) - 1)].T
         back = np.arange(_PEAKS)
         there = back < np.minimum(since, count - self._first)[:, None]
@@ -213,15 +233,20 @@ class _Lead:
         # By what the lead shows now: a level that is held says nothing of that.
         contrast = level / np.maximum(mean, 1e-9)
         weight = np.where((since >= least) & (level > 0), np.maximum(contrast - 1.5, 0.05) ** 2, 0.0)
-        return np.stack([weight, self._held(level), mean, noise], axis=1)
+        highest = self._highest_of(level)
+        newest = rows[:, :_NOW, 0] * there[:, :_NOW]
+        silent = np.minimum.accumulate(there[:, :_NOW] & (newest < LOST_SHARE * highest[:, None]), axis=1).sum(axis=1)
+        shown = newest.max(axis=1) >= np.maximum(SHOWN_SHARE * level, SHOWN_CONTRAST * mean)
+        held = np.maximum(level, HELD_SHARE * highest)
+        return np.stack([weight, held, mean, noise, silent, shown], axis=1)
 
-    def _held(self, levels: Floats) -> Floats:
-        """Keep levels from falling to nothing."""
-        floors = []
+    def _highest_of(self, levels: Floats) -> Floats:
+        """Return the highest level so far at each hop; it fades."""
+        highest = []
         for now in levels.tolist():
             self._highest = max(now, HELD * self._highest)
-            floors.append(HELD_SHARE * self._highest)
-        return np.maximum(levels, np.array(floors))
+            highest.append(self._highest)
+        return np.array(highest)
 
 
 def _level(peaks: list[float]) -> float:

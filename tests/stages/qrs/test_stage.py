@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import wfdb
 from front_end import cut, ecg, events, first_stages, peaks, r_peaks_of, through
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -159,6 +160,14 @@ def test_a_lead_full_of_noise_does_no_harm(bad: int) -> None:
     matched, missed, extra = compare(np.round(beats * FS_HZ), [peak.sample for peak in r_peaks_of(mv)])
     assert matched > 70
     assert missed + extra <= 2
+
+
+def test_a_lead_comes_off_while_the_other_shows_few_beats_clearly(mitdb: Path) -> None:
+    """Record 208 at 23:03: the lead that shows every beat drifts away; the other's beats are of all sizes, in noise."""
+    mv = wfdb.rdrecord(str(mitdb / "208"), sampfrom=475_200, sampto=504_000).p_signal.astype(np.float32)
+    found = np.array([peak.sample for peak in r_peaks_of(mv)]) + 475_200
+    while_off = found[(found > 497_700) & (found < 501_000)]
+    assert np.diff(while_off).max() < 3 * FS_HZ
 
 
 def test_three_leads() -> None:
