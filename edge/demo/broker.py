@@ -11,6 +11,8 @@ from contextlib import contextmanager
 
 from edge.errors import EcgEdgeError, how_to_install
 
+_CLOSE_S = 0.2
+"""Connections that it has closed are over a little later."""
 _START_TIMEOUT_S = 10.0
 _HOST = "127.0.0.1"
 
@@ -51,6 +53,7 @@ def embedded_broker() -> Iterator[str]:
             running.set()
         await stop.wait()
         await broker.shutdown()
+        await asyncio.sleep(_CLOSE_S)
 
     def run() -> None:
         with asyncio.Runner(loop_factory=lambda: loop) as runner:

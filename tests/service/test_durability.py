@@ -77,7 +77,8 @@ def test_no_phase_is_lost_at_brokers_that_misbehave(
     print(durability_hostile.table(rows))
     assert all(row.flawless for row in rows.values()), rows
     assert "is larger than the broker takes" in rows[few[0]].told
-    assert "another client connects" in rows[few[1]].told
+    # The broker's reason may be lost with the connection.
+    assert any(words in rows[few[1]].told for words in ("another client connects", "connection lost"))
 
 
 def test_what_was_found_before_is_kept_and_said() -> None:

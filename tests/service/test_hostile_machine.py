@@ -63,7 +63,7 @@ def test_what_is_lost_without_disk_and_broker_is_said(manager: Manager, fast_boa
         logged(log)
         code, err = stopped(process)
     assert code == 1
-    assert "alert messages were not acknowledged: they are lost" in err
+    assert "were not acknowledged: they are lost" in err
 
 
 def test_without_its_model_the_service_watches_with_the_other(

@@ -105,6 +105,6 @@ def test_a_replay_delivers_all_the_same(output: Output, toy_record: Path, tmp_pa
             # Its table waits for whoever is to read it, as that of any command does.
             time.sleep(1.0)
             process.send_signal(signal.SIGINT)
-        process.wait(20)
+        process.wait(60)
     assert process.returncode != 0 or fd is None
     assert len(listener.of("alerts")) == len(log.read_bytes().splitlines()) > 0

@@ -98,7 +98,7 @@ def test_a_bed_that_falls_silent_greys_and_then_says_since_when_with_no_rate(war
     page = open_page(f"{server.url}/")
     until(page, "[...document.querySelectorAll('.bpm')].filter(e => /\\d/.test(e.textContent)).length === 3")
     devices.silent.add("bed-1")
-    page.locator(".tile.grey").filter(has_text="bed-1").wait_for()
+    page.locator(".tile.grey").filter(has=page.get_by_text("bed-1", exact=True)).wait_for()
     tile(page, "bed-1").locator(".cover").get_by_text("No data since").wait_for()
     assert tile(page, "bed-1").locator(".bpm").inner_text() == "--"
     assert tile(page, "bed-1").locator(".leads").inner_text() == ""
