@@ -111,7 +111,7 @@ class StoredSignals:
             if key not in frames:
                 frames[key] = self._files[signal.file].read(start + signal.skew, n)
             raw = frames[key][:, slot : slot + signal.per_frame].reshape(-1)
-            values = (raw - signal.baseline) * np.float32(mv_per_unit(signal))
+            values = (raw - np.float64(signal.baseline)) * np.float32(mv_per_unit(signal))
             values[raw == no_value(signal.fmt)] = np.nan
             values = np.repeat(values, self._per_frame // signal.per_frame)
             mv[: len(values), column] = values

@@ -421,7 +421,7 @@ def test_rows_beside_the_alerts_that_make_no_sense_are_left_out_and_told(
     path = tmp_path / "outbox.sqlite"
     with opened(path) as box:
         box.put(an_entry(1))
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("INSERT INTO in_force VALUES (x'ff', x'61')")
     connection.close()
     with opened(path) as box:
