@@ -11,7 +11,8 @@ INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.
 export OMP_NUM_THREADS ?= 1
 # Tests that wait for brokers, boards and clocks share one of the workers.
 WORKERS ?= 2
-PYTEST = --numprocesses=$(WORKERS) --dist=loadgroup
+# What hangs on the clock of a busy machine is tried again; the summary counts it as rerun.
+PYTEST = --numprocesses=$(WORKERS) --dist=loadgroup --reruns=2
 
 .PHONY: demo test lint bench first-word paper accuracy ec57 rhythms ablation seeds mistakes same-labels train durability fleet fleet-brokers soak audit smoke-arm64 schemas constraints clean
 
