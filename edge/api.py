@@ -74,7 +74,7 @@ class Analyzed:
 
         Raises
         ------
-        ReportError
+        SinkError
             If it cannot be written.
         """
         from edge.report.write import write_report  # noqa: PLC0415
@@ -111,7 +111,7 @@ class Analyzed:
 
         Raises
         ------
-        ReportError
+        SinkError
             If it cannot be written.
         """
         from edge.report.export import write_export  # noqa: PLC0415

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from edge import __version__
 from edge.contract.payloads import ModelInfo
 from edge.findings import limits, words
+from edge.findings.arrays import BEAT
 from edge.findings.averages import SEGMENT_S, Averages
 from edge.findings.conduction import conduction, intervals, measure
 from edge.findings.findings import (
-    BEAT,
     Burden,
     EpisodeFinding,
     Findings,

@@ -7,47 +7,16 @@ in `cannot_tell`, never a number made up.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any
 
 import msgspec
 import numpy as np
-from msgspec import Meta
 from numpy.typing import NDArray
 
 from edge.contract.payloads import ModelInfo
+from edge.findings.arrays import NO_VALUE, BeatArray, MicroVolts, decode, encode
 from edge.messages import Evidence, LeadState, Priority
 
 SCHEMA_VERSION = 1
-
-BEAT = np.dtype(
-    [("sample", "<i8"), ("time_s", "<f8"), ("label", "<U1"), ("score", "<f4"), ("rr_ms", "<f4")],
-)
-"""A beat of `Findings.beats`; `rr_ms` is NaN where there is no beat before."""
-
-NO_VALUE = int(np.iinfo(np.int32).min)
-"""Stands for a missing sample in `StripFinding.uv`; null in JSON."""
-
-_NUMBERS = {"type": "array", "items": {"type": ["number", "null"]}}
-_BEATS_FORM = {
-    "type": "object",
-    "description": "One entry per beat in each: R peak, AAMI class, its calibrated probability, ms to the beat before.",
-    "properties": {
-        "sample": {"type": "array", "items": {"type": "integer", "minimum": 0}},
-        "time_s": _NUMBERS,
-        "label": {"type": "string", "pattern": "^[NSVFQ]*$"},
-        "score": _NUMBERS,
-        "rr_ms": _NUMBERS,
-    },
-    "required": ["sample", "time_s", "label", "score", "rr_ms"],
-}
-_UV_FORM = {
-    "type": "array",
-    "description": "One list per lead, µV, null where there is no value.",
-    "items": {"type": "array", "items": {"type": ["integer", "null"]}},
-}
-
-BeatArray = Annotated[NDArray[np.void], Meta(extra_json_schema=_BEATS_FORM)]
-MicroVolts = Annotated[NDArray[np.int32], Meta(extra_json_schema=_UV_FORM)]
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -424,7 +393,7 @@ class Findings(Finding, frozen=True, kw_only=True, eq=False):
 
     def to_json(self) -> bytes:
         """Return the JSON form; its schema is `docs/schemas/findings.json`."""
-        return msgspec.json.encode(self, enc_hook=_encode)
+        return msgspec.json.encode(self, enc_hook=encode)
 
     @classmethod
     def from_json(cls, content: bytes) -> Findings:
@@ -435,7 +404,7 @@ class Findings(Finding, frozen=True, kw_only=True, eq=False):
         msgspec.ValidationError
             If it is no such form.
         """
-        return msgspec.json.decode(content, type=cls, dec_hook=_decode)
+        return msgspec.json.decode(content, type=cls, dec_hook=decode)
 
 
 def elapsed(seconds: float) -> str:
@@ -446,30 +415,3 @@ def elapsed(seconds: float) -> str:
     """
     whole = int(seconds)
     return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
-
-
-def _encode(value: object) -> Any:
-    if isinstance(value, np.ndarray) and value.dtype == BEAT:
-        return {
-            "sample": value["sample"].tolist(),
-            "time_s": np.round(value["time_s"], 4).tolist(),
-            "label": "".join(value["label"].tolist()),
-            "score": [round(score, 4) for score in value["score"].tolist()],
-            "rr_ms": [None if rr != rr else round(rr, 2) for rr in value["rr_ms"].tolist()],  # noqa: PLR0124
-        }
-    if isinstance(value, np.ndarray):
-        return [[None if v == NO_VALUE else v for v in lead] for lead in value.tolist()]
-    raise NotImplementedError(f"{type(value)} has no JSON form")
-
-
-def _decode(kind: Any, value: Any) -> Any:
-    try:
-        if "void" in str(kind):
-            beats = np.zeros(len(value["sample"]), BEAT)
-            beats["sample"], beats["time_s"] = value["sample"], value["time_s"]
-            beats["label"], beats["score"] = list(value["label"]), value["score"]
-            beats["rr_ms"] = np.array([np.nan if rr is None else rr for rr in value["rr_ms"]], np.float32)
-            return beats
-        return np.array([[NO_VALUE if v is None else v for v in lead] for lead in value], np.int32)
-    except (KeyError, TypeError, OverflowError) as error:
-        raise ValueError(f"is no such form: {error}") from error

@@ -7,7 +7,8 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.findings.findings import NO_VALUE, StripFinding
+from edge.findings.arrays import NO_VALUE
+from edge.findings.findings import StripFinding
 from edge.messages import Samples
 
 STRIP_S = 10.0

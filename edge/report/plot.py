@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.errors import EcgEdgeError
+from edge.errors import EcgEdgeError, SinkError
 from edge.findings.findings import Findings
 from edge.findings.strips import BAND_HZ, band_passed
 from edge.messages import Gap
 from edge.report import content
 from edge.report import strip as paper
 from edge.report.drawing import Drawing
-from edge.report.write import ReportError, is_ours, write_whole
+from edge.report.write import is_ours, write_whole
 from edge.sources import Recording
 
 DEFAULT_S = 30.0
@@ -47,7 +47,7 @@ class Picture:
 
         Raises
         ------
-        ReportError
+        SinkError
             If it cannot be written.
         """
         target = Path(path)
@@ -71,11 +71,11 @@ def check_form(path: Path) -> None:
 
     Raises
     ------
-    ReportError
+    SinkError
         With the forms that there are.
     """
     if path.suffix.lower() not in FORMS:
-        raise ReportError(str(path), f"no picture ends with {path.suffix!r}", f"choose from {', '.join(FORMS)}")
+        raise SinkError(str(path), f"no picture ends with {path.suffix!r}", f"choose from {', '.join(FORMS)}")
 
 
 def check_stretch(start_s: float, stop_s: float) -> None:

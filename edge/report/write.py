@@ -7,30 +7,11 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from edge.errors import EcgEdgeError
+from edge.errors import SinkError
 from edge.findings.findings import Findings
 from edge.sinks.outputs import put_aside, refuse_foreign
 
 Maker = Callable[[Findings], bytes]
-
-
-class ReportError(EcgEdgeError):
-    """A report cannot be written.
-
-    Parameters
-    ----------
-    path : str
-        The file.
-    reason : str
-        Why not.
-    fix : str
-        What to do about it.
-    """
-
-    def __init__(self, path: str, reason: str, fix: str = "") -> None:
-        super().__init__(f"{path}: {reason}", fix)
-        self.path = path
-        self.reason = reason
 
 
 def _html(found: Findings) -> bytes:
@@ -102,7 +83,7 @@ def write_report(found: Findings, path: Path) -> Path:
 
     Raises
     ------
-    ReportError
+    SinkError
         If it cannot be written, or not in this form.
     """
     check_form(path)
@@ -116,11 +97,11 @@ def check_form(path: Path) -> None:
 
     Raises
     ------
-    ReportError
+    SinkError
         With the forms that there are.
     """
     if path.suffix.lower() not in _MAKERS:
-        raise ReportError(str(path), f"no report ends with {path.suffix!r}", f"choose from {', '.join(_MAKERS)}")
+        raise SinkError(str(path), f"no report ends with {path.suffix!r}", f"choose from {', '.join(_MAKERS)}")
 
 
 def write_whole(path: Path, content: bytes, is_ours: Callable[[bytes], bool]) -> None:
@@ -142,7 +123,7 @@ def write_parts(path: Path, parts: Iterable[bytes], is_ours: Callable[[bytes], b
 
     Raises
     ------
-    ReportError
+    SinkError
         If it cannot be written, or is something else's.
     """
     try:
@@ -162,4 +143,4 @@ def write_parts(path: Path, parts: Iterable[bytes], is_ours: Callable[[bytes], b
             Path(name).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise ReportError(str(path), error.strerror or "cannot be written", "give another file") from error
+        raise SinkError(str(path), error.strerror or "cannot be written", "give another file") from error

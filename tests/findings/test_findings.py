@@ -17,7 +17,7 @@ from edge.contract.payloads import ModelInfo
 from edge.errors import SourceError
 from edge.findings import Collector, Findings
 from edge.findings.analyze import findings_of
-from edge.findings.findings import BEAT
+from edge.findings.arrays import BEAT
 from edge.findings.gallery import OF_A_KIND
 from edge.findings.rate import MAX_STEPS, RateOverTime
 from edge.findings.schema import FILE, schema

@@ -17,7 +17,7 @@ from edge.findings.analyze import findings_of
 from edge.inference.beat_model import BeatModel
 from edge.messages import Samples
 from edge.report.export import FORMS
-from edge.report.write import ReportError
+from edge.report.write import SinkError
 from edge.sources.array import ArrayRecording
 from edge.sources.edf import EdfRecording
 from edge.sources.table import open_table
@@ -167,7 +167,7 @@ def test_nothing_else_is_written_over(made: Analyzed, tmp_path: Path) -> None:
     for form in FORMS:
         path = tmp_path / f"x.{form}"
         path.write_text("mine")
-        with pytest.raises(ReportError, match="something else"):
+        with pytest.raises(SinkError, match="something else"):
             made.export(form, path)
         made.export(form, tmp_path / f"y.{form}")
         made.export(form, tmp_path / f"y.{form}")

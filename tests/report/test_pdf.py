@@ -17,7 +17,7 @@ from edge.report import pdf
 from edge.report.drawing import Box, Drawing, Grid, Line, Text, line
 from edge.report.pdf import MM, picture, report
 from edge.report.png import png
-from edge.report.write import ReportError
+from edge.report.write import SinkError
 
 pytest.importorskip("reportlab", reason="needs reportlab, which the extra report brings")
 
@@ -127,7 +127,7 @@ def test_every_form_is_written_and_known_again(toy: Analyzed, tmp_path: Path, su
     toy.report(path)
     assert (tmp_path / f"r.{suffix}.1").is_file()
     (tmp_path / f"mine.{suffix}").write_bytes(b"\x89PNG something")
-    with pytest.raises(ReportError, match="something else"):
+    with pytest.raises(SinkError, match="something else"):
         toy.report(tmp_path / f"mine.{suffix}")
 
 

@@ -14,7 +14,7 @@ import edge
 from edge.errors import EcgEdgeError
 from edge.findings.strips import band_passed
 from edge.report.drawing import Line, Text
-from edge.report.write import ReportError
+from edge.report.write import SinkError
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_notebooks_show_it_and_files_hold_it(toy: edge.Analyzed, tmp_path: Path)
     ElementTree.fromstring(picture._repr_svg_())
     for suffix in ("svg", "png", "pdf"):
         assert picture.save(tmp_path / f"x.{suffix}").stat().st_size > 1000
-    with pytest.raises(ReportError, match=r"choose from \.svg"):
+    with pytest.raises(SinkError, match=r"choose from \.svg"):
         picture.save(tmp_path / "x.bmp")
 
 

@@ -21,7 +21,7 @@ from edge.report.drawing import Grid, Line
 from edge.report.html import page
 from edge.report.strip import MM_PER_MV, MM_PER_S
 from edge.report.svg import svg
-from edge.report.write import ReportError
+from edge.report.write import SinkError
 from edge.sources.array import ArrayRecording
 
 
@@ -118,10 +118,10 @@ def test_a_report_is_written_kept_and_never_over_something_else(toy: Analyzed, t
     assert sorted(p.name for p in path.parent.iterdir()) == ["r.html", "r.html.1"]
     assert Findings.from_json(toy.report(tmp_path / "r.json").read_bytes()).subject.name == "array"
     (tmp_path / "mine.html").write_text("my page")
-    with pytest.raises(ReportError, match="something else"):
+    with pytest.raises(SinkError, match="something else"):
         toy.report(tmp_path / "mine.html")
     assert (tmp_path / "mine.html").read_text() == "my page"
-    with pytest.raises(ReportError, match=r"choose from \.html"):
+    with pytest.raises(SinkError, match=r"choose from \.html"):
         write_report(toy.findings, tmp_path / "r.doc")
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from postgres import postgres
+from postgresql import cluster
 
 from edge.errors import EcgEdgeError
 from edge.triage.questionnaire import Questionnaire
@@ -24,9 +22,8 @@ def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     if request.param == "sqlite":
         yield sqlite_url(tmp_path_factory.mktemp("sqlite"))
         return
-    # The path of a socket is short.
-    with tempfile.TemporaryDirectory(prefix="pg-") as folder, postgres(Path(folder)) as address:
-        yield address
+    with cluster() as server:
+        yield server.url
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 
+from edge.errors import SinkError
 from edge.findings.findings import Findings
-from edge.report.write import ReportError, write_parts
+from edge.report.write import write_parts
 from edge.sources import Recording
 
 Parts = Callable[[Recording, Findings], Iterator[bytes]]
@@ -39,13 +40,13 @@ def write_export(form: str, recording: Recording, found: Findings, path: Path) -
 
     Raises
     ------
-    ReportError
+    SinkError
         If it cannot be written.
     EcgEdgeError
         If something that it needs is not installed, or the form cannot hold it.
     """
     if form not in FORMS:
-        raise ReportError(str(path), f"there is no export {form!r}", f"choose from {', '.join(FORMS)}")
+        raise SinkError(str(path), f"there is no export {form!r}", f"choose from {', '.join(FORMS)}")
     parts: Parts = import_module(f"edge.report.export.{FORMS[form][0]}").parts
     write_parts(path, parts(recording, found), lambda head: _OURS[form] in head)
     return path

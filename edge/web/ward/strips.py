@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.findings.findings import BEAT
+from edge.findings.arrays import BEAT
 from edge.findings.strips import BAND_HZ, band_passed
 from edge.report import strip as paper
 from edge.report.svg import svg
