@@ -6,9 +6,7 @@ order is that in which they were put. Where the disk fails the outbox goes on in
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,9 +16,8 @@ import msgspec
 
 from edge.messages import Phase, Priority
 from edge.sinks.outbox import file
+from edge.sinks.outbox.store import Store
 
-# So long after the disk failed it is tried again.
-_TRY_DISK_AGAIN_S = 30.0
 _URGENCY: dict[Priority, int] = {"low": 0, "medium": 2, "high": 4}
 _PRIORITIES: dict[int, Priority] = {urgency: priority for priority, urgency in _URGENCY.items()}
 NOTICE = "alerts_lost"
@@ -83,38 +80,39 @@ class Outbox:
     """
 
     def __init__(self, path: Path | None, limits: Limits | None = None) -> None:
-        self._path = path
         self._limits = limits or Limits()
-        self._lock = threading.RLock()
         self._offered = 0
-        self._in_memory = path is None
-        # Whether what the file held is in memory, so that the file may be written anew from there.
-        self._file_is_known = True
-        self._try_again_at = 0.0
-        # What happened to the file's rows while they were in memory; the file has not heard of it.
-        self._gone: set[int] = set()
-        self._ended: set[str] = set()
         # What the broker does not take, and why; it is offered again later.
         self._deferred: dict[int, str] = {}
-        self._newest = 0
         self.refusal: str | None = None
-        self.damaged: str | None = None
-        self.trouble: str | None = None
+        self._store = Store(path)
+        self._lock = self._store.lock
         self._started = time.monotonic()
-        self._began_s = 0.0
-        self._connection = self._open()
+        counted = self._do(lambda c: dict(c.execute("SELECT name, value FROM counted")))
+        self._began_s = counted.get("clock_s", 0.0)
+        self.lost: dict[Priority, int] = {p: int(counted.get(f"lost_{p}", 0)) for p in _URGENCY}
+        self.unsaid: dict[Priority, int] = {p: int(counted.get(f"unsaid_{p}", 0)) for p in _URGENCY}
         self._set_faulty_aside()
-        self._count()
 
     @property
     def durable(self) -> bool:
         """Whether what is put survives a power cut."""
-        return not self._in_memory
+        return not self._store.in_memory
 
     @property
     def exclusive(self) -> bool:
         """Whether no other process has the file."""
-        return self._file_is_known
+        return self._store.exclusive
+
+    @property
+    def damaged(self) -> str | None:
+        """What became of a file that was damaged."""
+        return self._store.damaged
+
+    @property
+    def trouble(self) -> str | None:
+        """Why alerts are in memory only."""
+        return self._store.trouble
 
     def put(self, entry: Entry) -> None:
         """Keep a phase; when this returns it is on the disk.
@@ -127,7 +125,7 @@ class Outbox:
                 dropped = self._make_room(connection, entry)
                 if entry.phase == "end":
                     connection.execute("DELETE FROM in_force WHERE id = ?", (entry.id,))
-                    self._ended.add(entry.id)
+                    self._store.note_ended(entry.id)
                 elif entry.in_force is not None:
                     connection.execute(_REMEMBER, (entry.id, entry.in_force))
                 self._note(connection, "clock_s", self._clock_s())
@@ -199,8 +197,7 @@ class Outbox:
             if not self._deferred:
                 self.refusal = None
             self._do(act)
-            if self._in_memory:
-                self._gone.add(seq)
+            self._store.note_gone(seq)
 
     def in_force(self) -> list[bytes]:
         """Return what is remembered of the alerts in force, oldest first."""
@@ -241,7 +238,7 @@ class Outbox:
     @property
     def path(self) -> Path | None:
         """The file; None if it was asked for none."""
-        return self._path
+        return self._store.path
 
     @property
     def offerable(self) -> int:
@@ -251,8 +248,7 @@ class Outbox:
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock, contextlib.suppress(sqlite3.Error):
-            self._connection.close()
+        self._store.close()
 
     # -- room ---------------------------------------------------------------------------------------------------------
 
@@ -269,9 +265,8 @@ class Outbox:
         crc = file.checksum(entry.topic, entry.payload, rank, entry.kind)
         connection.execute(
             "INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
-            (self._newest + 1, entry.topic, entry.payload, rank, entry.kind, self._clock_s(), crc),
+            (self._store.number(), entry.topic, entry.payload, rank, entry.kind, self._clock_s(), crc),
         )
-        self._newest += 1
         (held,) = connection.execute("SELECT sum(length(payload)) FROM outbox").fetchone()
         excess = held - self._limits.max_bytes
         victims = []
@@ -291,7 +286,7 @@ class Outbox:
         for seq, rank in victims:
             was_aside = connection.execute("SELECT 1 FROM outbox WHERE seq = ? AND aside NOT NULL", (seq,)).fetchone()
             connection.execute("DELETE FROM outbox WHERE seq = ?", (seq,))
-            self._gone.add(seq)
+            self._store.note_gone(seq)
             self._deferred.pop(seq, None)
             if was_aside:  # and was counted then
                 continue
@@ -310,19 +305,11 @@ class Outbox:
         """Time that the device ran with this outbox, over all starts."""
         return self._began_s + time.monotonic() - self._started
 
-    def _count(self) -> None:
-        counted = dict(self._connection.execute("SELECT name, value FROM counted"))
-        self._began_s = counted.get("clock_s", 0.0)
-        self.lost: dict[Priority, int] = {p: int(counted.get(f"lost_{p}", 0)) for p in _URGENCY}
-        self.unsaid: dict[Priority, int] = {p: int(counted.get(f"unsaid_{p}", 0)) for p in _URGENCY}
-
     # -- rows that cannot be sent -------------------------------------------------------------------------------------
 
     def _set_faulty_aside(self) -> None:
         """Look at every row once: those that cannot be sent are set aside alone."""
-        self._newest = max(self._newest, file.last_number(self._connection))
-        self._count()
-        for row in file.rows(self._connection)["outbox"]:
+        for row in self._do(file.rows)["outbox"]:
             if row[7] is None:
                 self._is_faulty(row)
 
@@ -344,104 +331,8 @@ class Outbox:
         self._do(act)
         return True
 
-    # -- what can go wrong with a disk --------------------------------------------------------------------------------
-
     def _do(self, act: Callable[[sqlite3.Connection], _T]) -> _T:
-        with self._lock:
-            self._return_to_disk()
-            try:
-                return act(self._connection)
-            except sqlite3.DatabaseError as error:
-                if self._in_memory:
-                    raise
-                self._leave_file(error)
-                return act(self._connection)
-            finally:
-                if not self._in_memory:
-                    self._gone.clear()
-                    self._ended.clear()
-
-    def _open(self) -> sqlite3.Connection:
-        if self._path is None:
-            return file.connect(file.MEMORY)
-        try:
-            return file.connect(self._path)
-        except (sqlite3.Error, OSError) as error:
-            return self._without_file(error)
-
-    def _without_file(self, error: Exception) -> sqlite3.Connection:
-        """Begin a new file if the old one is damaged, and else go on in memory, with what can be read."""
-        path = self._path
-        assert path is not None  # noqa: S101  # only a file fails
-        if file.is_taken(error):
-            self._file_is_known = False
-            self._go_to_memory("another process has the outbox")
-            return file.connect(file.MEMORY)
-        content = file.rows_of_file(path)
-        if file.is_damage(error):
-            try:
-                aside = file.quarantine(path)
-                self.damaged = f"the outbox was damaged and is kept as {aside.name}"
-                connection = file.connect(path)
-                file.fill(connection, content)
-                return connection
-            except (sqlite3.Error, OSError) as another:
-                error = another
-        self._go_to_memory(getattr(error, "strerror", None) or str(error))
-        connection = file.connect(file.MEMORY)
-        file.fill(connection, content)
-        return connection
-
-    def _leave_file(self, error: sqlite3.DatabaseError) -> None:
-        content = file.rows(self._connection)
-        with contextlib.suppress(sqlite3.Error):
-            self._connection.close()
-        connection = self._without_file(error)
-        self._join(connection, content)
-        self._connection = connection
-
-    def _go_to_memory(self, why: str) -> None:
-        self._in_memory = True
-        self._try_again_at = time.monotonic() + _TRY_DISK_AGAIN_S
-        # What the file holds perhaps cannot be read: no number may stand for two alerts once it can.
-        self._newest = max(self._newest, time.time_ns() // 1000)
-        self.trouble = f"alerts are kept in memory only: {why}"
-
-    def _return_to_disk(self) -> None:
-        if not self._in_memory or self._path is None or not self._file_is_known:
-            return
-        if time.monotonic() < self._try_again_at:
-            return
-        self._try_again_at = time.monotonic() + _TRY_DISK_AGAIN_S
-        try:
-            connection = file.connect(self._path)
-        except (sqlite3.Error, OSError):
-            return
-        try:
-            self._join(connection, file.rows(self._connection))
-        except sqlite3.Error:
-            connection.close()
-            return
-        self._connection.close()
-        self._connection = connection
-        self._in_memory, self.trouble = False, None
-
-    def _join(self, connection: sqlite3.Connection, content: file.Rows) -> None:
-        """Put rows into a database, which may hold some that could not be read until now."""
-        there = file.rows(connection)
-        old = {
-            "outbox": {row[0]: row for row in there["outbox"] if row[0] not in self._gone},
-            "in_force": {row[0]: row for row in there["in_force"] if row[0] not in self._ended},
-            "counted": {row[0]: row for row in there["counted"]},
-        }
-        new = {table: {row[0]: row for row in rows} for table, rows in content.items()}
-        outbox = dict(sorted((old["outbox"] | new["outbox"]).items()))
-        joined = {
-            "outbox": outbox,
-            "in_force": old["in_force"] | new["in_force"],
-            "counted": old["counted"] | new["counted"],
-        }
-        file.fill(connection, {table: list(rows.values()) for table, rows in joined.items()})
+        return self._store.do(act)
 
 
 def _rank(entry: Entry) -> int:
