@@ -138,6 +138,8 @@ class Reader(threading.Thread):
         self._only: FormatName | None = None if settings.format == AUTO else settings.format
         self._layout: Layout | None = None
         self._ever = self._understood = False
+        self.understood_s = 0.0
+        """What came until then has been handed over, or was found to be nothing."""
 
     def stop(self) -> None:
         """Close the port and end; returns once it is done."""
@@ -245,6 +247,7 @@ class Reader(threading.Thread):
             items = board.push(data, now_s) if data else []
             self._layout = board.layout if isinstance(board, Text) else None
             self._deliver(items, port, now_s)
+            self.understood_s = now_s
             sends = sends or bool(data)
             if board.bad != bad:
                 bad = board.bad

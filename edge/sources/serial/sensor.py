@@ -19,6 +19,8 @@ from edge.sources.serial.settings import Sensor
 STATE_EVERY_S = 10.0
 # Blocks are joined up to about so many samples: to catch up is then cheap, and takes no more memory the more there is.
 _JOINED = 1024
+# For longer than this no reader that works is behind with what has come.
+_BUSY_S = 4.0
 
 
 class SerialSensor:
@@ -56,9 +58,10 @@ class SerialSensor:
         said_s = time.monotonic()
         try:
             while not stop.is_set():
-                asked_s = time.monotonic()
+                # What has come and is not yet understood, on a machine that is busy or still loads, is no silence.
+                asked_s = max(self._reader.understood_s, time.monotonic() - _BUSY_S)
                 yield from _joined(self._take(0.1))
-                # All that had come until it was asked for has been taken in.
+                # All that had come until then has been taken in.
                 if self._problem is None and self._assembler.silent_s(asked_s) > SILENT_S:
                     self._problem = f"{self._settings.port}: no new samples for {SILENT_S:.0f} s, although it sends"
                     yield self._assembler.state(asked_s, self._problem)

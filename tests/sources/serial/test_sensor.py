@@ -13,6 +13,8 @@ from serial_bench import FS_HZ, listen, running, states, whole
 
 from edge.errors import SourceError
 from edge.messages import Gap, Samples, Stream
+from edge.sources.serial.boards.items import Block, Item
+from edge.sources.serial.boards.native import Native
 from edge.sources.serial.sensor import SerialSensor
 from edge.sources.serial.settings import Sensor
 from firmware_bridge.boards import NativeBoard, make_board
@@ -129,3 +131,24 @@ def test_text_board_in_real_time(signal: NDArray[np.float32]) -> None:
     assert (stream.fs_hz, len(stream.leads)) == (360, 2)
     assert len(whole(messages)) > 2 * FS_HZ
     assert not any(isinstance(message, Gap) for message in messages)
+
+
+def test_a_machine_that_is_slow_to_understand_what_came_calls_no_board_silent(
+    signal: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    understand, with_samples = Native.push, 0
+
+    def slowly(board: Native, data: bytes, now_s: float | None = None) -> list[Item]:
+        nonlocal with_samples
+        items = understand(board, data, now_s)
+        with_samples += any(isinstance(item, Block) for item in items)
+        if with_samples == 2:
+            time.sleep(2.5)
+        return items
+
+    monkeypatch.setattr(Native, "push", slowly)
+    line = Pty()
+    with running(make_board("native", signal, FS_HZ, ("MLII", "V1")), line):
+        messages = listen(SerialSensor(Sensor(port=line.path)), 3.5)
+    assert len(whole(messages)) > 2.5 * FS_HZ
+    assert all(state.ok for state in states(messages))
