@@ -88,7 +88,7 @@ class Outbox:
         self._store = Store(path)
         self._lock = self._store.lock
         self._started = time.monotonic()
-        counted = self._do(lambda c: dict(c.execute("SELECT name, value FROM counted")))
+        counted: dict[str, float] = self._do(lambda c: dict(c.execute("SELECT name, value FROM counted")))
         self._began_s = counted.get("clock_s", 0.0)
         self.lost: dict[Priority, int] = {p: int(counted.get(f"lost_{p}", 0)) for p in _URGENCY}
         self.unsaid: dict[Priority, int] = {p: int(counted.get(f"unsaid_{p}", 0)) for p in _URGENCY}
