@@ -37,7 +37,7 @@ def replay(
     *,
     out: Annotated[Path, typer.Option(callback=at_home, metavar="DIR", help="Folder for the Parquet tables.")],
     workers: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Processes on this machine; one a processor unless given.")
+        int | None, typer.Option(min=1, metavar="N", help="Processes on this machine; one per processor unless given.")
     ] = None,
     scheduler: Annotated[
         str | None, typer.Option(metavar="URL", help="Address of a Dask scheduler, tcp://HOST:PORT, instead.")

@@ -62,7 +62,7 @@ class LiveRun:
     health : Health, optional
         Looks at the machine.
     reread : callable, optional
-        SignalRequests after every message for a new configuration.
+        Asked after every message for a new configuration.
     """
 
     def __init__(

@@ -136,7 +136,7 @@ def test_a_broker_that_is_gone_shows_within_five_seconds_and_comes_back(
     mosquitto.stop()
     page.get_by_text("No connection to the broker since").wait_for(timeout=5000)
     until(page, "[...document.querySelectorAll('.bpm')].every(e => e.textContent === '--')")
-    # One thing to tell, not one a bed.
+    # One thing to tell, not one per bed.
     assert page.locator(".alert").count() == 0
     mosquitto.start()
     page.locator("#trouble").wait_for(state="hidden")

@@ -132,7 +132,7 @@ class Store:
         return added.rowcount
 
     def _renew(self, connection: Connection, table: sa.Table, rows: list[Row]) -> None:
-        """Add rows, one a device, or put them in the place of those before."""
+        """Add rows, one per device, or put them in the place of those before."""
         if not rows:
             return
         insert: Any = insert_postgresql(table) if self._postgresql else insert_sqlite(table)

@@ -94,7 +94,7 @@ class Ward:
     def watch(self, now: Now, *, connected: bool) -> list[Bed]:
         """Notice who is silent; return the beds that look different now.
 
-        Without a broker nobody is heard, which is one thing to tell and not one a bed.
+        Without a broker nobody is heard, which is one thing to tell and not one per bed.
         """
         return [bed for bed in self.beds.values() if connected and bed.watch(now)]
 
