@@ -69,17 +69,26 @@ class Analyzed:
         """Return the JSON form; its schema is `docs/schemas/findings.json`."""
         return self.findings.to_json()
 
-    def report(self, path: str | Path) -> Path:
+    def report(self, path: str | Path, *, full_disclosure: bool = False) -> Path:
         """Write the report; its form follows from the suffix.
+
+        Parameters
+        ----------
+        path : str or Path
+            `.html`, `.pdf`, `.svg`, `.png` or `.json`.
+        full_disclosure : bool
+            Whether HTML and PDF show every beat, a minute in a row.
 
         Raises
         ------
         SinkError
             If it cannot be written.
         """
-        from edge.report.write import write_report  # noqa: PLC0415
+        from edge.report.disclosure import disclose  # noqa: PLC0415
+        from edge.report.write import Extras, write_report  # noqa: PLC0415
 
-        return write_report(self.findings, Path(path))
+        extras = Extras(disclosure=disclose(self.recording) if full_disclosure else None)
+        return write_report(self.findings, Path(path), extras)
 
     def plot(self, start_s: float = 0.0, stop_s: float | None = None) -> Picture:
         """Return a picture of a stretch on ECG paper, what was found marked in it; notebooks show it.

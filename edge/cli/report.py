@@ -52,6 +52,19 @@ def report(
     dicom: Export = None,
     edf: Export = None,
     csv: Export = None,
+    questionnaire: Annotated[
+        Path | None,
+        typer.Option(
+            callback=at_home,
+            exists=True,
+            dir_okay=False,
+            metavar="FILE",
+            help="Answers as JSON, docs/schemas/questionnaire.json: the report has a triage note, too.",
+        ),
+    ] = None,
+    full_disclosure: Annotated[
+        bool, typer.Option("--full-disclosure", help="Every beat, a minute in a row, at the end of HTML and PDF.")
+    ] = False,
     data: Data = None,
     model: Model = None,
     config: ConfigFile = None,
@@ -74,4 +87,6 @@ def report(
     from edge.service.wiring import Options, settings  # noqa: PLC0415
 
     options = Options(config=settings(config, model=model), read_as=read_as(rate, unit, leads))
-    raise typer.Exit(service.write_reports(inputs, service.Wanted(outputs, exports), data, options, as_json=json))
+    answers = None if questionnaire is None else service.read_answers(questionnaire)
+    wanted = service.Wanted(outputs, exports, answers, full_disclosure)
+    raise typer.Exit(service.write_reports(inputs, wanted, data, options, as_json=json))

@@ -35,7 +35,7 @@ class Line(Mark, frozen=True, kw_only=True, eq=False):
     Attributes
     ----------
     points : float array, shape (n, 2)
-        mm.
+        mm; at NaN the pen is lifted.
     width : float
         mm.
     colour : str
@@ -117,6 +117,19 @@ class Drawing(msgspec.Struct, frozen=True, kw_only=True):
     height: float
     marks: tuple[Mark, ...]
     title: str
+
+
+def pieces(points: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """Return the points of a line between which the pen stays down.
+
+    >>> [len(piece) for piece in pieces(np.array([[0, 0], [1, 0], [2, np.nan], [3, 0]]))]
+    [2, 1]
+    """
+    there = np.isfinite(points).all(axis=1)
+    if there.all():
+        return [points]
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], there, [False]]).astype(np.int8)))
+    return [points[a:b] for a, b in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)]
 
 
 def line(x1: float, y1: float, x2: float, y2: float, *, width: float = 0.2, colour: str = INK) -> Line:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from edge.findings.findings import Findings
 from edge.report import content, trend, triage
+from edge.report.disclosure import Disclosure, pages
 from edge.report.drawing import ACCENT, BEAT, PRIORITY
 from edge.report.svg import DEFINITIONS, FONT, escape, svg
 from edge.triage.note import Note
@@ -46,13 +47,14 @@ svg{{display:block}}
 small,.quiet{{color:#5c5c5c;font-size:9pt}}
 @page{{size:A4;margin:10mm}}
 @page strips{{size:A4 landscape;margin:10mm}}
+.sheetful{{margin-bottom:6mm;break-inside:avoid}}
 @media print{{body{{background:none}}main{{padding:0;max-width:none}}.strips{{page:strips}}.strip{{overflow:visible}}
 h2,h3,figcaption{{break-after:avoid}}}}
 """
 _SIGNS = {"high": "!!!", "medium": "!!", "low": "!"}
 
 
-def page(found: Findings, note: Note | None = None) -> str:
+def page(found: Findings, note: Note | None = None, disclosure: Disclosure | None = None) -> str:
     """Return the report as an HTML document.
 
     Parameters
@@ -61,6 +63,8 @@ def page(found: Findings, note: Note | None = None) -> str:
         What it says.
     note : Note, optional
         The triage note, where there were answers.
+    disclosure : Disclosure, optional
+        Every beat; at the end.
     """
     shown = content.figures(found)
     by_episode = content.numbers(shown)
@@ -90,6 +94,8 @@ def page(found: Findings, note: Note | None = None) -> str:
         "<h2>Methods</h2>",
         *(f"<p class=quiet>{escape(text)}</p>" for text in content.methods(found)),
     ]
+    drawings = pages(found, disclosure) if disclosure is not None else ()
+    every = "".join(f'<div class="strip sheetful">{svg(drawing)}</div>' for drawing in drawings)
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
@@ -97,7 +103,8 @@ def page(found: Findings, note: Note | None = None) -> str:
         f"<style>{_STYLE}</style></head><body>{DEFINITIONS}<main>"
         f"<section class=sheet>{''.join(first)}</section>"
         f"<section class=strips>{''.join(strips)}</section>"
-        f"<section class=sheet>{''.join(last)}</section></main></body></html>\n"
+        f"<section class=sheet>{''.join(last)}</section>"
+        f"{f'<section class=strips><h2>Full disclosure</h2>{every}</section>' if every else ''}</main></body></html>\n"
     )
 
 

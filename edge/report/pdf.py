@@ -1,178 +1,41 @@
-"""Drawings and reports as PDF, in true millimetres; needs reportlab, which the extra `report` brings."""
+"""Reports as PDF, drawings in true millimetres; needs reportlab, which the extra `report` brings."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
-import numpy as np
-from numpy.typing import NDArray
-
-from edge.errors import EcgEdgeError, how_to_install, printable
 from edge.findings.findings import Findings
-from edge.report import content, trend
+from edge.report import content, trend, triage
 from edge.report import drawing as d
-from edge.report.drawing import Area, Box, Drawing, Grid, Line, Mark, Text
+from edge.report.disclosure import Disclosure, pages
+from edge.report.drawing import Drawing
+from edge.report.pdf_drawing import BOLD, MM, REGULAR, latin, need, put
+from edge.triage.note import Considered, Note
 
 if TYPE_CHECKING:
     from reportlab.pdfgen.canvas import Canvas
 
-MM = 72 / 25.4
-"""Points a millimetre."""
-
-_REGULAR, _BOLD = "Helvetica", "Helvetica-Bold"
 _A4 = (210.0, 297.0)
 _MARGIN = 12.0
 _FOOT = 8.0
 _SIGNS = {"high": "!!!", "medium": "!!", "low": "!"}
 
 
-def need() -> None:
-    """Raise if what this needs is not installed.
-
-    Raises
-    ------
-    EcgEdgeError
-        With the command that installs it.
-    """
-    try:
-        import reportlab  # noqa: F401, PLC0415
-    except ImportError:
-        raise EcgEdgeError("reportlab is not installed", f"for PDF and PNG: {how_to_install('report')}") from None
-
-
-def put(canvas: Canvas, drawing: Drawing, x: float, top: float) -> None:
-    """Draw on a page.
+def report(found: Findings, note: Note | None = None, disclosure: Disclosure | None = None) -> bytes:
+    """Return the report as a PDF: one page that says it all, the strips in landscape, then the rest.
 
     Parameters
     ----------
-    canvas : Canvas
-        The page.
-    drawing : Drawing
-        In mm.
-    x, top : float
-        Where its upper left corner is, mm from the left and from the page's foot.
+    found : Findings
+        What it says.
+    note : Note, optional
+        The triage note, where there were answers; after the first page.
+    disclosure : Disclosure, optional
+        Every beat; at the end.
     """
-    canvas.saveState()
-    canvas.translate(x * MM, top * MM)
-    canvas.scale(MM, -MM)
-    canvas.setLineJoin(1)
-    canvas.setLineCap(1)
-    for mark in drawing.marks:
-        _draw(canvas, mark)
-    canvas.restoreState()
-
-
-def _draw(canvas: Canvas, mark: Mark) -> None:
-    match mark:
-        case Line():
-            _stroke(canvas, mark.colour, mark.width)
-            canvas.drawPath(_Path(mark.points), stroke=1, fill=0)
-        case Area():
-            _fill(canvas, mark.fill, mark.opacity)
-            canvas.drawPath(_Path(mark.points, closed=True), stroke=0, fill=1)
-        case Box(hatched=True):
-            _hatch(canvas, mark)
-        case Box():
-            _fill(canvas, mark.fill, mark.opacity)
-            canvas.rect(mark.x, mark.y, mark.w, mark.h, stroke=0, fill=1)
-        case Grid():
-            _grid(canvas, mark)
-        case Text():
-            _text(canvas, mark)
-        case _:
-            raise TypeError(f"{type(mark)} cannot be drawn")
-
-
-def _stroke(canvas: Canvas, colour: str, width: float) -> None:
-    canvas.setStrokeColor(colour)
-    canvas.setLineWidth(width)
-
-
-def _fill(canvas: Canvas, colour: str, opacity: float = 1.0) -> None:
-    from reportlab.lib.colors import HexColor  # noqa: PLC0415
-
-    base = HexColor(colour)
-    # Mixed with the paper's white instead of transparent, so that every printer shows the same.
-    canvas.setFillColorRGB(*(1 - opacity * (1 - part) for part in (base.red, base.green, base.blue)))
-
-
-class _Path:
-    """A path as reportlab takes it, written at once: its own takes a call for each point."""
-
-    def __init__(self, points: NDArray[np.float64], *, closed: bool = False) -> None:
-        n = len(points)
-        steps = "%.2f %.2f m" + "\n%.2f %.2f l" * (n - 1)
-        self._code = steps % tuple(points.ravel().tolist()) + (" h" if closed else "")
-
-    def getCode(self) -> str:  # noqa: N802  # reportlab's name
-        return self._code
-
-
-def _grid(canvas: Canvas, grid: Grid) -> None:
-    for step, colour, width in ((1, d.GRID_1MM, 0.1), (5, d.GRID_5MM, 0.2)):
-        _stroke(canvas, colour, width)
-        path = canvas.beginPath()
-        for i in range(0, int(grid.w + 1e-6) + 1, step):
-            path.moveTo(grid.x + i, grid.y)
-            path.lineTo(grid.x + i, grid.y + grid.h)
-        for i in range(0, int(grid.h + 1e-6) + 1, step):
-            path.moveTo(grid.x, grid.y + i)
-            path.lineTo(grid.x + grid.w, grid.y + i)
-        canvas.drawPath(path, stroke=1, fill=0)
-
-
-def _hatch(canvas: Canvas, box: Box) -> None:
-    canvas.saveState()
-    clip = canvas.beginPath()
-    clip.rect(box.x, box.y, box.w, box.h)
-    canvas.clipPath(clip, stroke=0, fill=0)
-    _stroke(canvas, "#9a9a9a", 0.25)
-    lines = canvas.beginPath()
-    at = box.x - box.h
-    while at < box.x + box.w:
-        lines.moveTo(at, box.y + box.h)
-        lines.lineTo(at + box.h, box.y)
-        at += 1.6
-    canvas.drawPath(lines, stroke=1, fill=0)
-    canvas.restoreState()
-
-
-def _text(canvas: Canvas, mark: Text) -> None:
-    canvas.saveState()
-    canvas.translate(mark.x, mark.y)
-    canvas.scale(1, -1)
-    _fill(canvas, mark.colour)
-    # The size of a font is in points; here the unit is a millimetre.
-    canvas.setFont(_BOLD if mark.bold else _REGULAR, mark.size)
-    say = {"start": canvas.drawString, "middle": canvas.drawCentredString, "end": canvas.drawRightString}
-    say[mark.anchor](0, 0, latin(mark.text))
-    canvas.restoreState()
-
-
-def latin(text: str) -> str:
-    """Return a text in the characters that the PDF's own fonts have."""
-    return printable(text).encode("cp1252", "replace").decode("cp1252")
-
-
-def picture(drawing: Drawing) -> bytes:
-    """Return a PDF of one page as large as a drawing."""
-    need()
-    from reportlab.pdfgen.canvas import Canvas  # noqa: PLC0415
-
-    out = io.BytesIO()
-    canvas = Canvas(out, pagesize=(drawing.width * MM, drawing.height * MM), invariant=1, pageCompression=1)
-    canvas.setTitle(latin(drawing.title))
-    put(canvas, drawing, 0, drawing.height)
-    canvas.showPage()
-    canvas.save()
-    return out.getvalue()
-
-
-def report(found: Findings) -> bytes:
-    """Return the report as a PDF: one page that says it all, the strips in landscape, then the rest."""
     need()
     from reportlab.platypus import BaseDocTemplate, Frame, NextPageTemplate, PageBreak, PageTemplate  # noqa: PLC0415
 
@@ -190,7 +53,7 @@ def report(found: Findings) -> bytes:
         )
 
         def foot(canvas: Canvas, _: Any) -> None:
-            canvas.setFont(_REGULAR, 7.5)
+            canvas.setFont(REGULAR, 7.5)
             canvas.setFillColor(d.GREY)
             canvas.drawString(_MARGIN * MM, _MARGIN * MM, title)
             canvas.drawRightString((width - _MARGIN) * MM, _MARGIN * MM, f"page {canvas.getPageNumber()}")
@@ -200,9 +63,14 @@ def report(found: Findings) -> bytes:
     document.addPageTemplates([template("upright", *_A4), template("wide", _A4[1], _A4[0])])
     shown = content.figures(found)
     story = [*_first_page(found, shown)]
+    if note is not None:
+        story += [PageBreak(), *_note(note, content.numbers(shown))]
     if shown:
         story += [NextPageTemplate("wide"), PageBreak(), *_strips(found, shown)]
     story += [NextPageTemplate("upright"), PageBreak(), *_last_pages(found, shown)]
+    if disclosure is not None:
+        story += [NextPageTemplate("wide"), PageBreak()]
+        story += [_flowable(drawing) for drawing in pages(found, disclosure)]
     document.build(story)
     return out.getvalue()
 
@@ -228,7 +96,7 @@ def _style(size: float = 9.5, *, bold: bool = False, colour: str = d.INK, before
 
     return ParagraphStyle(
         "style",
-        fontName=_BOLD if bold else _REGULAR,
+        fontName=BOLD if bold else REGULAR,
         fontSize=size,
         leading=size * 1.35,
         textColor=colour,
@@ -252,11 +120,16 @@ def _heading(text: str) -> list[Any]:
 
 
 def _first_page(found: Findings, shown: Sequence[content.Figure]) -> list[Any]:
-    facts = "   ".join(f"{name} {value}" for name, value in content.facts(found))
+    from reportlab.platypus import Paragraph  # noqa: PLC0415
+
+    facts = "&nbsp;&nbsp; ".join(
+        f'<font color="{d.GREY}">{escape(latin(name))}</font>&nbsp;{escape(latin(value))}'
+        for name, value in content.facts(found)
+    )
     out = [
         _say(f"ECG report, {found.subject.name}", _style(15, bold=True)),
         _say(content.NOT_A_DIAGNOSIS, _style(9, colour=d.GREY)),
-        _say(facts, _style(9.5)),
+        Paragraph(facts, _style(9.5)),
         *_heading("Findings"),
     ]
     numbers = content.numbers(shown)
@@ -290,7 +163,7 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]], numbers: tupl
     cells = [[latin(cell)[:90] for cell in row] for row in rows]
     cells = [[latin(cell) for cell in head], *cells] if head else cells
     style = [
-        ("FONT", (0, 0), (-1, -1), _REGULAR, 8.5),
+        ("FONT", (0, 0), (-1, -1), REGULAR, 8.5),
         ("LINEBELOW", (0, 0), (-1, -1), 0.3, d.PALE),
         ("TOPPADDING", (0, 0), (-1, -1), 1.5),
         ("BOTTOMPADDING", (0, 0), (-1, -1), 1.5),
@@ -326,3 +199,47 @@ def _last_pages(found: Findings, shown: Sequence[content.Figure]) -> list[Any]:
     out += _heading("Methods")
     out += [_say(text, _style(8.5, colour=d.GREY)) for text in content.methods(found)]
     return out
+
+
+def _note(note: Note, by_episode: Mapping[int, int]) -> list[Any]:
+    out = [
+        *_heading("To be considered, with the answers given"),
+        _say(triage.how_soon(note), _style(bold=True)),
+    ]
+    for each in note.considered:
+        out += _considered(each, by_episode)
+    out += [_say("This note cannot tell:", _style(before=2))]
+    out += [
+        _say(f"{limit.what[:1].upper()}{limit.what[1:]}: {limit.why}.", _style(8.5, left=3))
+        for limit in note.cannot_tell
+    ]
+    return [*out, _say(note.caution, _style(8.5, colour=d.GREY, before=2))]
+
+
+def _considered(each: Considered, by_episode: Mapping[int, int]) -> list[Any]:
+    from reportlab.platypus import KeepTogether, Paragraph, Table, TableStyle  # noqa: PLC0415
+
+    small, grey = _style(8.5), _style(7.5, colour=d.GREY)
+    rows = []
+    for reason in each.reasons:
+        number = by_episode.get(reason.episode) if reason.episode is not None else None
+        link = f' <font color="{d.ACCENT}">strip {number}</font>' if number else ""
+        said = Paragraph(f"{escape(latin(reason.text))}{link}", small)
+        rows.append([Paragraph(f"+{reason.points}", small), [said, Paragraph(escape(latin(reason.source)), grey)]])
+    width = _A4[0] - 2 * _MARGIN - 6
+    pad = [(f"{side}PADDING", (0, 0), (-1, -1), 0.5) for side in ("TOP", "BOTTOM", "LEFT", "RIGHT")]
+    table = Table(
+        rows, colWidths=[9 * MM, (width - 9) * MM], style=TableStyle([*pad, ("VALIGN", (0, 0), (-1, -1), "TOP")])
+    )
+    colour = d.PRIORITY.get(triage.PRIORITY.get(each.urgency, ""), d.PALE)
+    body = [
+        _say(each.title, _style(10, bold=True)),
+        _say(f"{triage.URGENCY[each.urgency]} · {each.points} points", _style(8.5, colour=d.GREY)),
+        table,
+        _say(f"Examine next: {'; '.join(each.examine)}.", small),
+        _say(f"If that is not available: {each.otherwise}.", small),
+    ]
+    rules = [("LINEBEFORE", (0, 0), (0, 0), 3, colour), ("LEFTPADDING", (0, 0), (-1, -1), 8)]
+    rules += [(f"{side}PADDING", (0, 0), (-1, -1), 0) for side in ("TOP", "BOTTOM", "RIGHT")]
+    framed = Table([[body]], colWidths=[(width + 6) * MM], style=TableStyle(rules), spaceAfter=2.5 * MM, hAlign="LEFT")
+    return [KeepTogether([framed])]

@@ -59,7 +59,7 @@ class Picture:
 
             content = png(self.drawing)
         else:
-            from edge.report.pdf import picture  # noqa: PLC0415
+            from edge.report.pdf_drawing import picture  # noqa: PLC0415
 
             content = picture(self.drawing)
         write_whole(target, content, lambda head: is_ours(target, head))

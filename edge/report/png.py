@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 from edge.report.drawing import Drawing
-from edge.report.pdf import picture
+from edge.report.pdf_drawing import picture
 
 DPI = 192
 """Twice what screens have."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import printable
-from edge.report.drawing import GRID_1MM, GRID_5MM, Area, Box, Drawing, Grid, Line, Mark, Text
+from edge.report.drawing import GRID_1MM, GRID_5MM, Area, Box, Drawing, Grid, Line, Mark, Text, pieces
 
 FONT = "system-ui,'Segoe UI','Helvetica Neue',Arial,'Liberation Sans',sans-serif"
 
@@ -52,8 +52,9 @@ def svg(drawing: Drawing, *, alone: bool = False) -> str:
 def _mark(mark: Mark) -> str:
     match mark:
         case Line():
+            path = "".join(map(_path, pieces(mark.points)))
             return (
-                f'<path d="{_path(mark.points)}" transform="scale(.01)" fill="none" stroke="{mark.colour}" '
+                f'<path d="{path}" transform="scale(.01)" fill="none" stroke="{mark.colour}" '
                 f'stroke-width="{_n(100 * mark.width)}" stroke-linejoin="round" stroke-linecap="round"/>'
             )
         case Area():

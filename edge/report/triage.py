@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from edge.report.svg import escape
 from edge.triage.note import Considered, Note, Reason
 
-_URGENCY = {
+URGENCY = {
     "now": "Now",
     "today": "Today",
     "soon": "Within days",
@@ -15,7 +15,13 @@ _URGENCY = {
     "none": "No rule applies",
     "cannot tell": "Cannot tell: too little could be read, or was answered",
 }
-_PRIORITY = {"now": "high", "today": "medium", "soon": "low"}
+PRIORITY = {"now": "high", "today": "medium", "soon": "low"}
+
+
+def how_soon(note: Note) -> str:
+    """Return in words how soon somebody should look."""
+    text = URGENCY[note.urgency]
+    return f"Somebody should look: {text.lower()}." if note.considered else f"{text}."
 
 
 def section(note: Note, by_episode: Mapping[int, int]) -> str:
@@ -30,7 +36,7 @@ def section(note: Note, by_episode: Mapping[int, int]) -> str:
     """
     limits = "".join(f"<li>{escape(limit.what)}: {escape(limit.why)}.</li>" for limit in note.cannot_tell)
     return (
-        f"<h2>To be considered, with the answers given</h2><p><b>{escape(_URGENCY[note.urgency])}.</b></p>"
+        f"<h2>To be considered, with the answers given</h2><p><b>{escape(how_soon(note))}</b></p>"
         f"{''.join(_considered(each, by_episode) for each in note.considered)}"
         f"<p>This note cannot tell:</p><ul>{limits}</ul><p class=quiet>{escape(note.caution)}</p>"
     )
@@ -40,8 +46,8 @@ def _considered(each: Considered, by_episode: Mapping[int, int]) -> str:
     reasons = "".join(_reason(reason, by_episode) for reason in each.reasons)
     examine = "; ".join(each.examine)
     return (
-        f'<div class="considered {_PRIORITY.get(each.urgency, "")}"><h3>{escape(each.title)}</h3>'
-        f"<small>{escape(_URGENCY[each.urgency])} · {each.points} points</small>"
+        f'<div class="considered {PRIORITY.get(each.urgency, "")}"><h3>{escape(each.title)}</h3>'
+        f"<small>{escape(URGENCY[each.urgency])} · {each.points} points</small>"
         f"<table><tbody>{reasons}</tbody></table>"
         f"<p>Examine next: {escape(examine)}.<br>If that is not available: {escape(each.otherwise)}.</p></div>"
     )

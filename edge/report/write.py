@@ -7,41 +7,61 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import msgspec
+
 from edge.errors import SinkError
 from edge.findings.findings import Findings
+from edge.report.disclosure import Disclosure
 from edge.sinks.outputs import put_aside, refuse_foreign
+from edge.triage.note import Note
 
-Maker = Callable[[Findings], bytes]
+
+class Extras(msgspec.Struct, frozen=True, kw_only=True):
+    """What a report says beside the findings, where it was asked for.
+
+    Attributes
+    ----------
+    note : Note or None
+        The triage note on the answers given; in every form but JSON, as a picture only its headings.
+    disclosure : Disclosure or None
+        Every beat; in HTML and PDF.
+    """
+
+    note: Note | None = None
+    disclosure: Disclosure | None = None
 
 
-def _html(found: Findings) -> bytes:
+Maker = Callable[[Findings, Extras], bytes]
+
+
+def _html(found: Findings, extras: Extras) -> bytes:
     from edge.report.html import page  # noqa: PLC0415
 
-    return page(found).encode()
+    return page(found, extras.note, extras.disclosure).encode()
 
 
-def _json(found: Findings) -> bytes:
+def _json(found: Findings, _: Extras) -> bytes:
     return found.to_json()
 
 
-def _pdf(found: Findings) -> bytes:
+def _pdf(found: Findings, extras: Extras) -> bytes:
     from edge.report.pdf import report  # noqa: PLC0415
 
-    return report(found)
+    return report(found, extras.note, extras.disclosure)
 
 
-def _svg(found: Findings) -> bytes:
+def _svg(found: Findings, extras: Extras) -> bytes:
     from edge.report.sheet import draw  # noqa: PLC0415
     from edge.report.svg import svg  # noqa: PLC0415
 
-    return svg(draw(found), alone=True).encode()
+    return svg(draw(found, extras.note), alone=True).encode()
 
 
-def _png(found: Findings) -> bytes:
+def _png(found: Findings, extras: Extras) -> bytes:
     from edge.report.png import png  # noqa: PLC0415
     from edge.report.sheet import draw  # noqa: PLC0415
 
-    return png(draw(found))
+    return png(draw(found, extras.note))
 
 
 _MAKERS: dict[str, Maker] = {
@@ -66,7 +86,7 @@ def is_ours(path: Path, head: bytes) -> bool:
     return _OURS[path.suffix.lower()] in head
 
 
-def write_report(found: Findings, path: Path) -> Path:
+def write_report(found: Findings, path: Path, extras: Extras | None = None) -> Path:
     """Write a report.
 
     Parameters
@@ -75,6 +95,8 @@ def write_report(found: Findings, path: Path) -> Path:
         What it says.
     path : Path
         Its suffix says the form. A report that is there already is kept under another name; anything else is refused.
+    extras : Extras, optional
+        What else it says.
 
     Returns
     -------
@@ -88,7 +110,7 @@ def write_report(found: Findings, path: Path) -> Path:
     """
     check_form(path)
     maker = _MAKERS[path.suffix.lower()]
-    write_whole(path, maker(found), lambda head: is_ours(path, head))
+    write_whole(path, maker(found, extras or Extras()), lambda head: is_ours(path, head))
     return path
 
 

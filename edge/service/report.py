@@ -8,16 +8,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from edge.errors import EcgEdgeError, SourceError, printable
 from edge.findings.analyze import findings_of
 from edge.findings.findings import Findings
 from edge.inference.beat_model import BeatModel
+from edge.report.disclosure import disclose
 from edge.report.export import write_export
-from edge.report.write import check_form, write_report
+from edge.report.write import Extras, check_form, write_report
 from edge.service.replay import EXIT_FAILED, EXIT_INTERRUPTED, stop_on_signal
 from edge.service.terminal import Terminal
 from edge.service.wiring import Options
 from edge.sources.files import open_recording
+from edge.triage.note import note_of
+from edge.triage.questionnaire import Questionnaire
 
 
 class Wanted(NamedTuple):
@@ -29,10 +34,16 @@ class Wanted(NamedTuple):
         Their suffixes say the forms.
     exports : mapping of Path
         By form, see `edge.report.export.FORMS`.
+    answers : Questionnaire or None
+        For the triage note.
+    disclosure : bool
+        Whether every beat is to be shown.
     """
 
     reports: Sequence[Path]
     exports: Mapping[str, Path]
+    answers: Questionnaire | None = None
+    disclosure: bool = False
 
 
 def write_reports(
@@ -98,8 +109,10 @@ def _one(name: str, wanted: Wanted, data: Path | None, options: Options, work: _
             progress=lambda share: terminal.progress.share(title, share),
         )
         terminal.progress.clear()
+        note = None if wanted.answers is None else note_of(wanted.answers, found)
+        extras = Extras(note=note, disclosure=disclose(recording) if wanted.disclosure else None)
         for path in wanted.reports:
-            terminal.report(f"{write_report(found, named(path, title))} written")
+            terminal.report(f"{write_report(found, named(path, title), extras)} written")
         for form, path in wanted.exports.items():
             terminal.report(f"{write_export(form, recording, found, named(path, title))} written")
     except EcgEdgeError as error:
@@ -111,6 +124,22 @@ def _one(name: str, wanted: Wanted, data: Path | None, options: Options, work: _
         terminal.report(SourceError(name, f"cannot be read, unexpected {type(error).__name__}: {error}"))
         return None
     return found
+
+
+def read_answers(path: Path) -> Questionnaire:
+    """Return the answers of a file, as JSON by `docs/schemas/questionnaire.json`.
+
+    Raises
+    ------
+    SourceError
+        With what is wrong with them.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Questionnaire)
+    except OSError as error:
+        raise SourceError(str(path), error.strerror or "cannot be read") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise SourceError(str(path), f"these are no answers: {error}", "see docs/schemas/questionnaire.json") from error
 
 
 def printable_lines(found: Findings) -> str:

@@ -101,3 +101,34 @@ def test_nothing_is_written_over(ecg_edge: Run, toy_ecg: NDArray[np.float32], tm
     assert done.returncode == 1
     assert "holds something else" in done.stderr
     assert (tmp_path / "mine.html").read_text() == "mine"
+
+
+def test_answers_give_a_triage_note_and_every_beat_is_shown_on_demand(
+    ecg_edge: Run, toy_ecg: NDArray[np.float32], tmp_path: Path
+) -> None:
+    record = write_record(tmp_path, "rec", toy_ecg[: 360 * 30])
+    (tmp_path / "answers.json").write_text('{"pain_now": "yes", "symptoms": {"syncope": "no"}}')
+    asked = ("--questionnaire", "answers.json", "--full-disclosure")
+    done = ecg_edge("report", record, *asked, "-o", "r.html", "-o", "r.png")
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "Acute coronary syndrome" in text
+    assert "Full disclosure" in text
+
+
+def test_answers_that_are_none_are_refused_before_anything_is_analysed(ecg_edge: Run, tmp_path: Path) -> None:
+    said = {
+        "no.json": '{"pain_now": "perhaps"}',
+        "other.json": '{"pain": "yes"}',
+        "list.json": "[1]",
+        "broken.json": "{",
+        "latin.json": '{"pain_now": "\xe4"}',
+    }
+    for name, text in said.items():
+        (tmp_path / name).write_bytes(text.encode("latin-1"))
+        done = ecg_edge("report", "nosuch", "--questionnaire", name)
+        assert done.returncode in {1, 2}
+        assert "these are no answers" in done.stderr, done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+        assert "nosuch" not in done.stderr
+    assert not list(tmp_path.glob("*.html"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pypdfium2
 import pytest
@@ -13,11 +14,14 @@ from PIL import Image
 
 from edge.api import Analyzed, analyze
 from edge.errors import EcgEdgeError
-from edge.report import pdf
+from edge.report import pdf_drawing
 from edge.report.drawing import Box, Drawing, Grid, Line, Text, line
-from edge.report.pdf import MM, picture, report
+from edge.report.pdf import report
+from edge.report.pdf_drawing import MM, picture
 from edge.report.png import png
 from edge.report.write import SinkError
+from edge.triage.note import note_of
+from edge.triage.questionnaire import Questionnaire
 
 pytest.importorskip("reportlab", reason="needs reportlab, which the extra report brings")
 
@@ -134,5 +138,21 @@ def test_every_form_is_written_and_known_again(toy: Analyzed, tmp_path: Path, su
 def test_without_reportlab_the_extra_is_named(toy: Analyzed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(__import__("sys").modules, "reportlab", None)
     with pytest.raises(EcgEdgeError, match=r"\.\[report\]"):
-        pdf.need()
+        pdf_drawing.need()
     toy.report(tmp_path / "r.html")
+
+
+def test_the_triage_note_is_in_it_with_every_reason_its_points_and_source(toy: Analyzed) -> None:
+    yes = {"symptoms": {"palpitations": "yes", "syncope": "yes"}, "pain_now": "yes"}
+    note = note_of(msgspec.convert(yes, Questionnaire), toy.findings)
+    assert note.considered
+    document = pypdfium2.PdfDocument(report(toy.findings, note))
+    text = " ".join("".join(page.get_textpage().get_text_range() for page in document).split())
+    document.close()
+    for each in note.considered:
+        assert each.title in text
+        assert f"{each.points} points" in text
+        for reason in each.reasons:
+            assert reason.source in text
+            assert f"+{reason.points} {reason.text}".replace("–", "-") in text.replace("–", "-")
+    assert note.caution in text

@@ -87,7 +87,7 @@ def _analyse(folder: Path, task: Task) -> None:
     from edge.findings.analyze import findings_of  # noqa: PLC0415  (after the bounds are set)
     from edge.inference.beat_model import BeatModel  # noqa: PLC0415
     from edge.report.html import page  # noqa: PLC0415
-    from edge.report.write import write_report  # noqa: PLC0415
+    from edge.report.write import Extras, write_report  # noqa: PLC0415
     from edge.sources.files import open_recording  # noqa: PLC0415
     from edge.sources.read_as import ReadAs  # noqa: PLC0415
     from edge.triage.note import note_of  # noqa: PLC0415
@@ -106,7 +106,7 @@ def _analyse(folder: Path, task: Task) -> None:
     (folder / "report.html").write_text(page(found, note), encoding="utf-8")
     with contextlib.suppress(EcgEdgeError):  # what makes PDF is not installed everywhere
         (folder / "report.pdf").unlink(missing_ok=True)  # of an attempt that was interrupted
-        write_report(found, folder / "report.pdf")
+        write_report(found, folder / "report.pdf", Extras(note=note))
     if found.subject.n_samples * len(recording.stream.leads) <= _MOST_EXPORTED:
         _export(folder, recording, found)
 
