@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import msgspec
@@ -16,18 +17,19 @@ FEWEST = 32
 """Pairs that it takes to call beats by it."""
 SURE = log_odds(0.9)
 """From here on a beat that is not ventricular is of the fibrillation …"""
+DOUBT = log_odds(0.5)
+"""… until it is no more likely than not. Both hold as well for what is left without the beats called S: frequent ectopy
+is as irregular as fibrillation, the beats between it are not."""
 STRIP_BEATS = 96
 """Beats up to which a recording is a strip, judged as a whole at its end."""
-DOUBT = log_odds(0.5)
-"""… until it is no more likely than not."""
 
 
 class Atria:
     """Stage that judges every few beats whether the atria fibrillate.
 
     It tells a `Likelihood` of kind ``af``, which the rhythm stage makes an episode of slowly. Single beats follow at
-    once: nothing is premature where nothing is expected, so that S becomes N while fibrillation is likely. Its score is
-    then the probability of fibrillation.
+    once: nothing is premature where nothing is expected, so that S becomes N while fibrillation is likely, and would be
+    from the beats called N alone. Its score is then the probability of fibrillation.
 
     Parameters
     ----------
@@ -44,7 +46,7 @@ class Atria:
 
     def reset(self) -> None:
         """Forget everything."""
-        self._intervals = Intervals()
+        self._intervals, self._without_s = Intervals(), Intervals()
         self._since = 0
         self._fibrillates = False
         self._probability = 0.0
@@ -61,6 +63,7 @@ class Atria:
             return self._on_beat(message)
         if isinstance(message, Gap) and not message.bridged:
             self._intervals.add(None, counts=False)
+            self._without_s.add(None, counts=False)
         return (message,)
 
     def flush(self) -> Iterable[Message]:
@@ -78,6 +81,7 @@ class Atria:
         if len(self._strip) <= STRIP_BEATS:
             self._strip.add(rr_s, beat.label)
             self._last = beat
+        self._without_s.add(rr_s, counts=beat.label == "N")
         if self._intervals.add(rr_s, counts=counts):
             self._since += 1
         if self._since >= EVERY and (measured := self._intervals.measure()) is not None:
@@ -91,5 +95,10 @@ class Atria:
         likelihood = Likelihood(kind="af", sample=beat.sample, log_odds=round(odds, 4), decided=beat.decided)
         self._probability = round(likelihood.probability, 4)
         limit = DOUBT if self._fibrillates else SURE
-        self._fibrillates = odds >= limit and len(self._intervals) >= FEWEST
+        likely = odds >= limit and len(self._intervals) >= FEWEST
+        self._fibrillates = likely and self._odds_without_s() >= limit
         return likelihood
+
+    def _odds_without_s(self) -> float:
+        measured = self._without_s.measure()
+        return -math.inf if measured is None else self._model.log_odds(measured.tolist())

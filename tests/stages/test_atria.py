@@ -16,7 +16,7 @@ from edge.inference.beat_model import BeatModel
 from edge.messages import Episode, Gap, LabelledBeat, Likelihood, Message, RPeak, Samples
 from edge.pipeline import Chain, atrial_model, strip_model
 from edge.stages.alarms import AlarmRules, Alarms
-from edge.stages.atria import EVERY, Atria
+from edge.stages.atria import EVERY, SURE, Atria
 from edge.stages.rhythm import Rhythm, RhythmRules
 
 SECOND = 360
@@ -88,7 +88,7 @@ def test_an_s_beat_in_fibrillation_is_n_and_others_keep_their_label() -> None:
     stage = Atria(atrial_model())
     found = [m for beat in beats(fibrillation(200), "NNSNNNV") for m in stage.push(beat)]
     labelled = [m for m in found if isinstance(m, LabelledBeat)]
-    assert {m.label for m in labelled[100:]} == {"N", "V"}
+    assert {m.label for m in labelled[150:]} == {"N", "V"}
     assert {m.label for m in labelled[:16]} == {"N", "S", "V"}
     assert [m.sample for m in labelled] == [beat.sample for beat in beats(fibrillation(200))]
     stage.reset()
@@ -96,6 +96,20 @@ def test_an_s_beat_in_fibrillation_is_n_and_others_keep_their_label() -> None:
         "N",
         "S",
     }
+
+
+def test_ectopy_however_frequent_between_regular_beats_stays_s() -> None:
+    rng = np.random.default_rng(0)
+    intervals, labels = [0.8], "N"
+    for usual in sinus(400, 1):
+        n, more = rng.integers(1, 3), rng.integers(0, 4)
+        runs = [usual * rng.uniform(0.4, 0.95), *(usual * rng.uniform(0.4, 1.2, more))]
+        intervals += [*[usual] * n, *runs, usual * rng.uniform(1, 1.8)]
+        labels += "N" * n + "S" * len(runs) + "N"
+    stage = Atria(atrial_model())
+    found = [m for beat in beats(intervals[1:], labels) for m in stage.push(beat)]
+    assert np.mean(np.array(odds(found)) > SURE) > 0.2  # by all intervals it would be fibrillation
+    assert [m.label for m in found if isinstance(m, LabelledBeat)] == list(labels)
 
 
 def test_fibrillation_is_one_episode_told_at_its_onset_and_end_alone() -> None:
