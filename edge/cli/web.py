@@ -28,6 +28,10 @@ def web(
             help="Where the history is: sqlite:///FILE or postgresql://USER@HOST/NAME; beside the results by default.",
         ),
     ] = None,
+    fleet: Annotated[
+        bool,
+        typer.Option("--fleet", help="Show many devices by ward; --database is that of `fleet collect`, only read."),
+    ] = False,
     data: Annotated[
         Path | None,
         typer.Option(callback=at_home, metavar="DIR", help="Folder for uploads and results; one's state folder."),
@@ -55,6 +59,9 @@ def web(
     from edge.service.wiring import settings  # noqa: PLC0415
     from edge.web import server as service  # noqa: PLC0415
 
-    options: dict[str, Any] = {"database": database, "data": data, "max_upload_mb": max_upload_mb}
+    if fleet and not database:
+        raise typer.BadParameter("needs --database, or ECG_EDGE_DATABASE in the environment", param_hint="--fleet")
+    # The history is written; the collector's database is not.
+    options: dict[str, Any] = {"fleet" if fleet else "database": database, "data": data, "max_upload_mb": max_upload_mb}
     options |= {"password_file": password_file, "tls_cert": tls_cert, "tls_key": tls_key}
     raise typer.Exit(service.run(settings(config, mqtt_url=mqtt), host, port, **options))

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from edge import __version__
+from edge.errors import EcgEdgeError, how_to_install
 from edge.web import login, metrics
 from edge.web.access import Access, secret_of
 from edge.web.analyses import routes as analysis_routes
@@ -54,6 +55,8 @@ def create_app(settings: Settings) -> FastAPI:
         await runner.stop()
         await hub.stop()
         engine.dispose()
+        if settings.fleet:
+            app.state.fleet.reader.close()
 
     app = FastAPI(
         title="ecg-edge",
@@ -71,6 +74,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(login.router)
     app.include_router(metrics.router)
     app.state.reviews = Reviews(engine)
+    if settings.fleet:
+        show_fleet(app, settings)
     app.include_router(ward_routes.router)
     app.include_router(bed_routes.router)
     app.include_router(analysis_routes.router)
@@ -79,3 +84,22 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Guard, access=access)
     app.add_middleware(SameOrigin, hosts=settings.hosts)
     return app
+
+
+def show_fleet(app: FastAPI, settings: Settings) -> None:
+    """Add the picture of many devices; it comes first if there is no broker.
+
+    Raises
+    ------
+    EcgEdgeError
+        If its database, or the extra that reads it, is not there.
+    """
+    try:
+        from edge.web.fleet import routes  # noqa: PLC0415
+        from edge.web.fleet.reader import Reader  # noqa: PLC0415
+    except ImportError as error:
+        raise EcgEdgeError(f"--fleet needs {error.name}", how_to_install("fleet")) from error
+    app.state.fleet = routes.Services(Reader(settings.fleet), beds=settings.broker is not None)
+    if settings.broker is None:
+        app.include_router(routes.home)
+    app.include_router(routes.router)

@@ -26,5 +26,11 @@ _templates = Jinja2Templates(
 
 def page(request: Request, name: str, /, *, status: int = 200, **content: Any) -> HTMLResponse:
     """Return a page made from a template."""
-    content = {"version": __version__, "account": getattr(request.state, "account", None), **content}
+    account = getattr(request.state, "account", None)
+    content = {
+        "version": __version__,
+        "account": account,
+        "fleet": getattr(request.app.state, "fleet", None),
+        **content,
+    }
     return _templates.TemplateResponse(request, name, content, status_code=status)

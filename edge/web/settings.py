@@ -22,6 +22,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Whose devices the ward page shows.
     database : str
         Where the history is; beside the results unless given.
+    fleet : str
+        The collector's database, if the picture of many devices is shown.
     hosts : frozenset of str or None
         The names this server goes by; any, if None.
     password : str
@@ -37,6 +39,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     data: Path
     broker: Broker | None = None
     database: str = ""
+    fleet: str = ""
     hosts: frozenset[str] | None = None
     password: str = ""
     max_upload_mb: int = 256

@@ -13,9 +13,10 @@ from alembic.config import Config
 from fleet_messages import START, alert, alert_id, message, published, status, vitals
 
 from edge.contract.encoder import encode
+from edge.contract.payloads import Alert
 from edge.fleet.errors import FleetError
 from edge.fleet.store import database, tables
-from edge.fleet.store.batch import Message
+from edge.fleet.store.batch import Batch, Message
 from edge.fleet.store.store import AwayError, Store
 
 
@@ -49,15 +50,25 @@ def test_a_phase_is_stored_once_however_often_it_comes(store: Store) -> None:
     assert payload == told[2].payload.decode()
 
 
+def in_force(store: Store) -> list[UUID]:
+    with store._engine.connect() as connection:
+        return list(connection.execute(sa.select(tables.alerts_in_force.c.id).order_by("id")).scalars())
+
+
 def test_alerts_in_force_are_those_without_an_end(store: Store) -> None:
     store.put([message(alert("bed-1", n)) for n in range(3)])
     store.put([message(alert("bed-1", 1, "end"))])
-    with store._engine.connect() as connection:
-        found = connection.execute(sa.select(tables.alerts.c.id).where(tables.alerts.c.phase == "onset")).all()
-        view = sa.table("alerts_in_force", sa.column("id", sa.Uuid))
-        in_force = connection.execute(sa.select(view.c.id).order_by(view.c.id)).all()
-    assert len(found) == 3
-    assert [row.id for row in in_force] == [alert_id("bed-1", START, 0), alert_id("bed-1", START, 2)]
+    # A phase that comes again, or late, changes nothing.
+    store.put([message(alert("bed-1", 1)), message(alert("bed-1", 2))])
+    store.put([message(alert("bed-1", 2, "update", priority="medium")), message(alert("bed-1", 2))])
+    assert in_force(store) == [alert_id("bed-1", START, 0), alert_id("bed-1", START, 2)]
+    assert rows(store, "SELECT priority FROM alerts_in_force ORDER BY id") == [("high",), ("medium",)]
+    # One batch may hold all of an alert, and an end may come before its onset.
+    store.put([message(alert("bed-2", n, phase)) for n in range(2) for phase in ("end", "update", "onset")])
+    assert len(in_force(store)) == 2
+    # What nobody told the end of goes with the rest.
+    store.forget(tables.alerts, START + timedelta(days=1))
+    assert in_force(store) == []
 
 
 def test_a_status_is_kept_when_it_changes(store: Store) -> None:
@@ -150,6 +161,18 @@ def test_partitions_are_months(postgresql: str) -> None:
     engine.dispose()
 
 
+def put_as_before(engine: sa.Engine, told: list[Alert]) -> None:
+    """Store alerts as the first schema had them: in the one table."""
+    batch = Batch({}, {})
+    for each in told:
+        batch.add(message(each))
+    store = Store(engine)
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            store._make_partitions(connection, tables.alerts, batch.alerts)
+        store._insert(connection, tables.alerts, batch.alerts)
+
+
 def test_an_older_schema_is_brought_up_to_date_and_a_newer_one_refused(url: str) -> None:
     engine = database.connect(url)
     config = Config()
@@ -158,10 +181,13 @@ def test_an_older_schema_is_brought_up_to_date_and_a_newer_one_refused(url: str)
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
         assert not sa.inspect(connection).has_table("wards")
-    Store(engine).put([message(alert("bed-1"))])
+    put_as_before(engine, [alert("bed-1"), alert("bed-2"), alert("bed-2", phase="update"), alert("bed-2", phase="end")])
+    put_as_before(engine, [alert("bed-3"), alert("bed-3", phase="update")])
     assert database.migrate(engine) == database.migrate(engine)
     with engine.connect() as connection:
-        assert connection.execute(sa.text("SELECT count(*) FROM alerts_in_force")).scalar() == 1
+        assert connection.execute(sa.text("SELECT count(*) FROM alerts")).scalar() == 6
+        force = connection.execute(sa.text("SELECT device FROM alerts_in_force ORDER BY device")).scalars()
+        assert list(force) == ["bed-1", "bed-3"]
         # The tables as the program knows them are those that the steps make.
         inspector = sa.inspect(connection)
         for table in tables.metadata.sorted_tables:

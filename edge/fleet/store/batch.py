@@ -140,7 +140,8 @@ class Batch:
             (received, device, _bounded(payload.sample), payload.time, stream, hr, reason, leads, *counts)
         )
         before = self._told.get(device)
-        if before is None or (received - before).total_seconds() >= LATEST_EVERY_S:
+        # Either way: this machine's clock may have been set back.
+        if before is None or abs((received - before).total_seconds()) >= LATEST_EVERY_S:
             self._told[device] = received
             self.latest[device] = (device, received, payload.time, hr, reason, leads)
 

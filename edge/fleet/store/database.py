@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy.engine import Engine, make_url
+from sqlalchemy.engine import Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from edge.errors import one_line
@@ -31,7 +33,7 @@ def shown(url: str) -> str:
     return make_url(url).render_as_string(hide_password=True)
 
 
-def connect(url: str) -> Engine:
+def connect(url: str, *, read_only: bool = False) -> Engine:
     """Return an engine; nothing is connected yet.
 
     Parameters
@@ -39,6 +41,8 @@ def connect(url: str) -> Engine:
     url : str
         `sqlite:///FILE`, or `postgresql://[USER@]HOST[:PORT]/NAME`; libpq finds the password in `~/.pgpass` or the
         environment.
+    read_only : bool
+        Whether it is only looked at: nothing can be written over this engine then, and no file is made.
 
     Raises
     ------
@@ -54,10 +58,14 @@ def connect(url: str) -> Engine:
     if kind == "postgresql":
         # As libpq does, and whatever driver was meant: COPY is psycopg's.
         words: dict[str, Any] = {"connect_timeout": _CONNECT_S, "options": "-c timezone=UTC"}
+        if read_only:
+            words["options"] += " -c default_transaction_read_only=on -c statement_timeout=10s"
         return sa.create_engine(parsed.set(drivername="postgresql+psycopg"), connect_args=words, pool_pre_ping=True)
     if kind == "sqlite":
+        if read_only and not Path(parsed.database or "").is_file():
+            raise FleetError(parsed.render_as_string(), "there is no such file", "give `ecg-edge fleet collect`'s")
         engine = sa.create_engine(parsed)
-        sa.event.listen(engine, "connect", _durable)
+        sa.event.listen(engine, "connect", _looking if read_only else _durable)
         return engine
     raise FleetError("--database", f"{kind} is not known", fix)
 
@@ -65,6 +73,11 @@ def connect(url: str) -> Engine:
 def _durable(connection: Any, _record: Any) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA busy_timeout=5000")
+
+
+def _looking(connection: Any, _record: Any) -> None:
+    connection.execute("PRAGMA query_only=ON")
     connection.execute("PRAGMA busy_timeout=5000")
 
 
@@ -77,23 +90,56 @@ def migrate(engine: Engine) -> str:
         If it cannot be reached, or is of a later program.
     """
     where = engine.url.render_as_string(hide_password=True)
+    config, script = _steps()
+    with _usable(engine) as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({_MIGRATING})"))
+        _not_newer(where, MigrationContext.configure(connection).get_current_revision(), script)
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    return str(script.get_current_head())
+
+
+def require(engine: Engine) -> None:
+    """Check that a database that is only looked at has today's schema.
+
+    Raises
+    ------
+    FleetError
+        If it cannot be reached, or is of another program, an earlier or a later one.
+    """
+    where = engine.url.render_as_string(hide_password=True)
+    _, script = _steps()
+    with _usable(engine) as connection:
+        found = MigrationContext.configure(connection).get_current_revision()
+    _not_newer(where, found, script)
+    if found != script.get_current_head():
+        what = "has no tables of a collector" if found is None else f"has schema {found}, of an older collector"
+        raise FleetError(where, what, "start this version's `ecg-edge fleet collect` on it, which makes them")
+
+
+def _steps() -> tuple[Config, ScriptDirectory]:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    script = ScriptDirectory.from_config(config)
+    return config, ScriptDirectory.from_config(config)
+
+
+def _not_newer(where: str, found: str | None, script: ScriptDirectory) -> None:
+    if found is not None and found not in {step.revision for step in script.walk_revisions()}:
+        raise FleetError(where, f"has schema {found}, which is newer than this program", "install that version")
+
+
+@contextmanager
+def _usable(engine: Engine) -> Iterator[Connection]:
+    """Begin a transaction; what a database does not do is told in one line."""
+    where = engine.url.render_as_string(hide_password=True)
     try:
         with engine.begin() as connection:
-            if engine.dialect.name == "postgresql":
-                connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({_MIGRATING})"))
-            found = MigrationContext.configure(connection).get_current_revision()
-            if found is not None and found not in {step.revision for step in script.walk_revisions()}:
-                raise FleetError(where, f"has schema {found}, which is newer than this program", "install that version")
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            yield connection
     except DBAPIError as error:
         raise FleetError(where, f"cannot be used, {reason_of(error)}", "check --database and its server") from error
     except SQLAlchemyError as error:
         raise FleetError(where, f"cannot be used, {one_line(str(error))}", "check --database") from error
-    return str(script.get_current_head())
 
 
 def reason_of(error: DBAPIError) -> str:

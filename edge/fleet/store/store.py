@@ -111,6 +111,7 @@ class Store:
                     "rejected": self._insert(connection, tables.rejected, batch.rejected),
                 }
             )
+            _follow(connection, batch.alerts)
             self._renew(connection, tables.devices, list(batch.devices.values()))
             self._renew(connection, tables.latest, list(batch.latest.values()))
         # Not known before it is committed: a batch that is rolled back takes its months along.
@@ -185,6 +186,10 @@ class Store:
         """
         try:
             with self._engine.begin() as connection:
+                if table is tables.alerts:
+                    # Whose end was never told is not in force for ever.
+                    in_force = tables.alerts_in_force
+                    connection.execute(sa.delete(in_force).where(in_force.c.received < before))
                 if not (self._postgresql and table.name in tables.PARTITIONED):
                     return connection.execute(sa.delete(table).where(table.c.received < before)).rowcount
                 return sum(self._drop(connection, table, name, before) for name in self._partitions(connection, table))
@@ -207,6 +212,29 @@ class Store:
         connection.exec_driver_sql(f"DROP TABLE {name}")
         self._months = {key for key in self._months if f"{key[0]}_{key[1]:%Y_%m}" != name}
         return True
+
+
+def _follow(connection: Connection, rows: list[Row]) -> None:
+    """Bring up to date which of the alerts of some rows are in force; by what is stored, in whatever order it came."""
+    if not rows:
+        return
+    kept, told, later = tables.alerts_in_force, tables.alerts.alias("told"), tables.alerts.alias("later")
+    # By time, too, so that other months are not looked at.
+    times, ids = {row[0] for row in rows}, {row[1] for row in rows}
+    connection.execute(sa.delete(kept).where(kept.c.began.in_(times), kept.c.id.in_(ids)))
+    outdated = sa.exists().where(
+        later.c.began == told.c.began,
+        later.c.id == told.c.id,
+        sa.or_(
+            later.c.phase == "end",
+            later.c.sample > told.c.sample,
+            sa.and_(later.c.sample == told.c.sample, later.c.phase > told.c.phase),
+        ),
+    )
+    newest = sa.select(*(told.c[column.name] for column in kept.columns)).where(
+        told.c.began.in_(times), told.c.id.in_(ids), told.c.phase != "end", ~outdated
+    )
+    connection.execute(sa.insert(kept).from_select(list(kept.columns), newest))
 
 
 def _named(table: sa.Table, rows: list[Row]) -> list[dict[str, Any]]:

@@ -33,6 +33,21 @@ alerts = sa.Table(
 )
 """A row a phase of an alert, each once."""
 
+alerts_in_force = sa.Table(
+    "alerts_in_force",
+    metadata,
+    sa.Column("began", _Time, primary_key=True),
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("device", _Name, nullable=False),
+    sa.Column("stream", _Name, nullable=False),
+    sa.Column("kind", _Name, nullable=False),
+    sa.Column("priority", sa.String(8), nullable=False),
+    sa.Column("onset", _Time, nullable=False),
+    sa.Column("decided", _Time, nullable=False),
+    sa.Column("received", _Time, nullable=False),
+)
+"""The newest phase of each alert whose end has not been told."""
+
 vitals = sa.Table(
     "vitals",
     metadata,

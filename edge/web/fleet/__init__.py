@@ -1,0 +1,1 @@
+"""A hospital's devices in one picture, from the collector's database."""
