@@ -70,6 +70,7 @@ class FolderRecording:
             start_time=start,
             n_samples=max(ends),
             notes=tuple(notes),
+            lead_off_detection=all(s.lead_off_detection for s in fitting.values()),
         )
         self._check(fs_hz)
 

@@ -79,6 +79,7 @@ class WfdbRecord:
             range_mv=self._range_mv,
             n_samples=n_samples,
             notes=(*header.notes, *notes),
+            lead_off_detection=header.lead_off_detection,
             dated=start_time is not None or header.base_time is not None,
         )
 

@@ -33,6 +33,8 @@ _DATES = (
     re.compile(r"(?P<day>\d{1,2})[/.-](?P<month>\d{1,2}|[A-Za-z]{3,9})[/.-](?P<year>\d{4})$"),
     re.compile(r"(?P<year>\d{4})[/.-](?P<month>\d{1,2}|[A-Za-z]{3,9})[/.-](?P<day>\d{1,2})$"),
 )
+# A comment of ours: to whoever does not know it, it is one.
+_LEAD_OFF_DETECTION = "no value where an electrode is off"
 # Databases that hide their dates move them by centuries; what lies beyond is a mistake.
 _YEARS = range(1800, 2500)
 
@@ -97,6 +99,8 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
         lays out the signals.
     notes : tuple of str
         What had to be assumed or left out, one line each.
+    lead_off_detection : bool
+        Whether it says that there is no value wherever an electrode is off.
     """
 
     name: str
@@ -106,6 +110,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     signals: tuple[Signal, ...] = ()
     segments: tuple[tuple[str, int], ...] = ()
     notes: tuple[str, ...] = ()
+    lead_off_detection: bool = False
 
 
 def parse_header(content: bytes) -> Header:
@@ -123,12 +128,20 @@ def parse_header(content: bytes) -> Header:
     """
     if len(content) > MAX_BYTES:
         raise ValueError(f"{len(content):,} bytes, a header has at most {MAX_BYTES:,}")
-    lines = [line for line in map(str.strip, re.split(r"[\r\n]+", _text(content))) if line and not line.startswith("#")]
+    stated = [line for line in map(str.strip, re.split(r"[\r\n]+", _text(content))) if line]
+    lines = [line for line in stated if not line.startswith("#")]
     match = _RECORD.match(lines[0]) if lines else None
     if match is None or "\0" in lines[0]:
         raise ValueError("not a WFDB header")
     fs_hz, n_samples, base_time, notes = _record_line((match["rest"] or "").split())
-    header = Header(name=match["name"], fs_hz=fs_hz, n_samples=n_samples, base_time=base_time, notes=notes)
+    header = Header(
+        name=match["name"],
+        fs_hz=fs_hz,
+        n_samples=n_samples,
+        base_time=base_time,
+        notes=notes,
+        lead_off_detection=f"# {_LEAD_OFF_DETECTION}" in stated,
+    )
     if match["segments"] is not None:
         n = _bounded(match["segments"], "segments", MAX_SEGMENTS)
         return msgspec.structs.replace(header, segments=tuple(map(_segment, _exactly(n, lines[1:], "segments"))))
@@ -144,6 +157,7 @@ def format_header(
     base_time: datetime,
     signals: Sequence[tuple[Signal, int, int]],
     comments: Sequence[str] = (),
+    lead_off_detection: bool = False,
 ) -> str:
     """Return the text of a header.
 
@@ -159,6 +173,8 @@ def format_header(
         With each its first ADC value and its checksum, see `edge.wfdb_format.signals.checksum`.
     comments : sequence of str
         One line each.
+    lead_off_detection : bool
+        Whether to say that there is no value wherever an electrode is off.
     """
     lines = [f"{name} {len(signals)} {fs_hz:.10g} {n_samples} {base_time:%H:%M:%S.%f %d/%m/%Y}"]
     lines += [
@@ -166,6 +182,7 @@ def format_header(
         f"{s.description}"
         for s, first, total in signals
     ]
+    comments = [*comments, *([_LEAD_OFF_DETECTION] if lead_off_detection else [])]
     return "\n".join([*lines, *(f"# {comment}" for comment in comments)]) + "\n"
 
 

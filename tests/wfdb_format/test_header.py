@@ -110,10 +110,22 @@ def test_whatever_bytes_come_it_is_a_header_or_a_value_error(content: bytes) -> 
     gain=st.floats(0.001, 1e6),
     baseline=st.integers(-(2**31), 2**31 - 1),
     start=st.datetimes(datetime(1900, 1, 1), datetime(2400, 1, 1)),  # made UTC below
+    lead_off=st.booleans(),
 )
-def test_what_is_written_is_read_back(fs_hz: float, n: int, gain: float, baseline: int, start: datetime) -> None:
+def test_what_is_written_is_read_back(
+    fs_hz: float, n: int, gain: float, baseline: int, start: datetime, *, lead_off: bool
+) -> None:
     signal = Signal(file="r.dat", fmt=16, gain=float(f"{gain:.10g}"), baseline=baseline, description="MLII")
     start = start.replace(tzinfo=UTC)
-    text = format_header("r", fs_hz=fs_hz, n_samples=n, base_time=start, signals=[(signal, -3, 99)], comments=["x"])
+    text = format_header(
+        "r",
+        fs_hz=fs_hz,
+        n_samples=n,
+        base_time=start,
+        signals=[(signal, -3, 99)],
+        comments=["x"],
+        lead_off_detection=lead_off,
+    )
     header = parse_header(text.encode())
     assert (header.fs_hz, header.n_samples, header.base_time, header.signals) == (fs_hz, n, start, (signal,))
+    assert header.lead_off_detection == lead_off

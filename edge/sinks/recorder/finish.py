@@ -85,7 +85,13 @@ def _header(name: str, about: About, adc: NDArray[np.int16], marks: Sequence[Mar
         f"alarms {sum(mark.aux.startswith(ONSET) for mark in marks)}",
     ]
     return format_header(
-        name, fs_hz=about.fs_hz, n_samples=len(adc), base_time=about.start, signals=signals, comments=comments
+        name,
+        fs_hz=about.fs_hz,
+        n_samples=len(adc),
+        base_time=about.start,
+        signals=signals,
+        comments=comments,
+        lead_off_detection=about.lead_off_detection,
     )
 
 

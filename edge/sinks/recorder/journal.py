@@ -19,6 +19,8 @@ class About(msgspec.Struct, frozen=True, array_like=True, tag="about"):
     leads: tuple[str, ...]
     scales: tuple[Scale, ...]
     start: datetime
+    # Earlier journals lack it.
+    lead_off_detection: bool = False
 
     def __post_init__(self) -> None:
         if not self.leads or len(self.leads) != len(self.scales) or self.fs_hz <= 0:

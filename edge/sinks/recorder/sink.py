@@ -193,6 +193,7 @@ class Recorder(Sink):
                 leads=stream.leads,
                 scales=tuple(map(scale, limits, highest)),
                 start=start,
+                lead_off_detection=stream.lead_off_detection,
             )
             self._open = Segment(self._ring.new(start), about, first, longest)
             self._notes.begin(self._open, first - _SETTLED_S * self._fs_hz)
