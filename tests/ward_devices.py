@@ -114,6 +114,7 @@ class Devices:
         self._mv = ecg(60.0, rr_s=0.8)[0]
         self._stop = threading.Event()
         self.silent: set[str] = set()
+        self.times = 1.0  # as large as they usually are
         self.client = paho.Client(CallbackAPIVersion.VERSION2)
         self.client.on_connect = self._on_connect
         self.client.on_message = self._on_message
@@ -200,7 +201,7 @@ class Devices:
                 if name in self.silent:
                     continue
                 start = (at + i * 997) % (len(self._mv) - BLOCK)
-                self.say(topics.WAVEFORM, wave(name, at, self._mv[start : start + BLOCK]))
+                self.say(topics.WAVEFORM, wave(name, at, self.times * self._mv[start : start + BLOCK]))
                 if block % 5 == i % 5:
                     self.say(topics.VITALS, vitals(name, at, 75.0 + 3 * math.sin(block / 50 + i)))
             block += 1

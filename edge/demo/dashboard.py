@@ -15,8 +15,9 @@ from rich.text import Text
 
 from edge.contract.payloads import Active, Alert, BeatItem, Beats, Status, StripInfo, Vitals, Waveform
 from edge.demo.strip_chart import chart, letters
+from edge.evidence import evidence_words
 from edge.kinds import title
-from edge.sinks.console import clock, evidence_text
+from edge.sinks.console import clock
 
 _PRIORITY_STYLE = {"high": "bold white on red", "medium": "bold yellow", "low": "cyan"}
 _BEAT_STYLE = {"N": "green", "S": "magenta", "V": "bold red", "F": "yellow", "Q": "dim"}
@@ -139,7 +140,7 @@ class Dashboard:
         line.append(f" {alert.phase:<6} ").append(title(alert.kind), "bold")
         line.append(f" since {clock(alert.onset.sample / self._fs_hz)}")
         self._console.print(line)
-        for details in textwrap.wrap(evidence_text(alert.evidence), self._width - 2 * _INDENT):
+        for details in textwrap.wrap(", ".join(evidence_words(alert.evidence)), self._width - 2 * _INDENT):
             self._console.print(Text(" " * _INDENT + details, "dim"))
         if alert.phase == "onset" and alert.strip is not None:
             self._console.print(self._strip(alert.strip))

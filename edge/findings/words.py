@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
 from msgspec import UNSET
 
-from edge.findings.findings import EpisodeFinding, Findings, Sentence, elapsed
+from edge.evidence import evidence_words, lasting
+from edge.findings.findings import EpisodeFinding, Findings, Sentence
 from edge.findings.rhythm import UNREADABLE
 from edge.kinds import KINDS, title
 
@@ -55,36 +57,9 @@ def _episodes(found: Findings, episodes: list[EpisodeFinding], count: int) -> Se
 
 
 def evidence(episode: EpisodeFinding) -> list[str]:
-    """Return what an episode was judged by, in words."""
-    said, out = episode.evidence, []
-    if said.beats is not UNSET and said.v_beats is not UNSET and said.v_beats != said.beats:
-        out.append(f"{said.v_beats} of {said.beats} beats ventricular")
-    elif said.beats is not UNSET:
-        out.append(f"{said.beats} beats")
-    if isinstance(said.rate_per_min, float):
-        out.append(f"at {said.rate_per_min:.0f}/min")
-    if episode.duration_s >= 1:
-        out.append(lasting(episode.duration_s))
-    if isinstance(said.percent, float):
-        out.append(f"{said.percent:.0f} % of beats")
-    if isinstance(said.mean_score, float):
-        out.append(f"score {said.mean_score:.2f}")
-    if len(out) > 1 and out[1].startswith("at "):
-        out[:2] = [f"{out[0]} {out[1]}"]
-    return out
-
-
-def lasting(seconds: float) -> str:
-    """Return a duration for people.
-
-    >>> lasting(4.24), lasting(75), lasting(4000)
-    ('4.2 s', '1 min 15 s', '1:06:40 h')
-    """
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    if seconds < 3600:
-        return f"{int(seconds) // 60} min {int(seconds) % 60} s"
-    return f"{elapsed(seconds)} h"
+    """Return what an episode was judged by, in words; how it ended is seen on its strip."""
+    said = msgspec.structs.replace(episode.evidence, ended_by=UNSET, window_s=UNSET)
+    return evidence_words(said, episode.duration_s)
 
 
 def _rate(found: Findings) -> Iterator[Sentence]:

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 import numpy as np
 
+from edge.evidence import lasting
 from edge.findings.findings import EpisodeFinding, Findings, StripFinding, elapsed
-from edge.findings.words import evidence, lasting
+from edge.findings.words import evidence
 from edge.report import strip as paper
 from edge.report.drawing import Drawing
 

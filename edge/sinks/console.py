@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
-
-import msgspec
-from msgspec import UnsetType
 
 from edge.errors import printable
+from edge.evidence import evidence_words
 from edge.kinds import title
-from edge.messages import Alert, Evidence, Message, Priority, Stream
+from edge.messages import Alert, Message, Priority, Stream
 from edge.sinks import Sink
 from edge.sinks.display import Display, draws
 
 _COLOURS: dict[Priority, str] = {"high": "\033[1;31m", "medium": "\033[33m", "low": "\033[36m"}
-_UNITS = {"_per_min": "/min", "_percent": " %", "_ms": " ms", "_s": " s"}
-_GOES_WITHOUT_SAYING = (("episodes", 1), ("held", 0))
 _END_COLOUR = "\033[0m"
 _ANSWERS_WITHIN_S = 0.2
 
@@ -26,23 +21,6 @@ def clock(seconds: float) -> str:
     """Return a time since the start, such as ``0:03:25.7``."""
     tenths = round(seconds * 10)
     return f"{tenths // 36000}:{tenths // 600 % 60:02}:{tenths // 10 % 60:02}.{tenths % 10}"
-
-
-def evidence_text(evidence: Evidence) -> str:
-    """Return an alert's numbers on one line; its thresholds, and what goes without saying, are left out."""
-    values = msgspec.structs.asdict(evidence)
-    told = (
-        (key, value) for key, value in values.items() if not isinstance(value, dict | UnsetType) and value is not None
-    )
-    return ", ".join(_number(key, value) for key, value in told if (key, value) not in _GOES_WITHOUT_SAYING)
-
-
-def _number(key: str, value: Any) -> str:
-    for suffix, unit in _UNITS.items():
-        if key.endswith(suffix):
-            return f"{key.removesuffix(suffix).replace('_', ' ')} {value:.4g}{unit}"
-    text = " ".join(map(str, value)) if isinstance(value, list | tuple) else f"{value}"
-    return f"{key.replace('_', ' ')} {text}"
 
 
 class Console(Sink):
@@ -96,4 +74,4 @@ class Console(Sink):
             priority = f"{_COLOURS[alert.priority]}{priority}{_END_COLOUR}"
         told, onset = clock(alert.decided / self._fs_hz), clock(alert.onset / self._fs_hz)
         line = f"{self._name}  {told}  {priority}  {alert.phase:<6}  {title(alert.kind)} since {onset}"
-        return f"{line}  {evidence_text(alert.evidence)}".rstrip()
+        return f"{line}  {', '.join(evidence_words(alert.evidence))}".rstrip()

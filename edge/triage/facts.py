@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import msgspec
 
+from edge.evidence import lasting
 from edge.findings.findings import EpisodeFinding, Findings
-from edge.findings.words import lasting
 from edge.triage.questionnaire import QUESTIONS, Questionnaire
 
 

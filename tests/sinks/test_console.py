@@ -7,8 +7,7 @@ import io
 import pytest
 from sinks_samples import STREAM, an_alert
 
-from edge.messages import Evidence
-from edge.sinks.console import Console, clock, evidence_text
+from edge.sinks.console import Console, clock
 from edge.sinks.display import Display
 
 
@@ -27,7 +26,7 @@ def shown(out: io.StringIO) -> str:
 
 def test_a_line_says_when_what_and_how_urgent() -> None:
     line = shown(io.StringIO())
-    assert line == "208  0:00:12.5  high    onset   ventricular tachycardia since 0:00:10.0  beats 5\n"
+    assert line == "208  0:00:12.5  high    onset   ventricular tachycardia since 0:00:10.0  5 beats\n"
 
 
 def test_only_a_terminal_gets_colour() -> None:
@@ -38,8 +37,3 @@ def test_only_a_terminal_gets_colour() -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00:00.0"), (59.96, "0:01:00.0"), (3725.25, "1:02:05.2")])
 def test_clock(seconds: float, text: str) -> None:
     assert clock(seconds) == text
-
-
-def test_evidence_has_units_and_leaves_out_what_goes_without_saying() -> None:
-    evidence = Evidence(rate_per_min=132.43, duration_s=1.5, rule={"beats": 5}, episodes=1, held=2)
-    assert evidence_text(evidence) == "rate 132.4/min, duration 1.5 s, held 2"

@@ -48,6 +48,25 @@ def test_devices_appear_with_rate_leads_and_a_trace_that_moves(ward, open_page) 
     assert before != after
 
 
+def test_a_trace_that_does_not_fit_is_drawn_smaller_and_says_so(ward, open_page) -> None:
+    server, devices = ward
+    page = open_page(f"{server.url}/")
+    names = tile(page, "bed-1").locator(".names span")
+    tile(page, "bed-1").wait_for()
+    until(page, DRAWN)
+    assert names.all_inner_texts() == ["II", "V1"]
+    devices.times = 3.0
+    try:
+        until(page, "document.querySelector('.names span').textContent === 'II 5 mm/mV'")
+        page.wait_for_timeout(2500)
+        inside = "(() => { const c = document.querySelector('canvas'); const n = c.width; " + (
+            "return !c.getContext('2d').getImageData(0, 0, n, 1).data.some((v) => v > 0); })()"
+        )
+        assert page.evaluate(inside), "the trace leaves its tile at the top"
+    finally:
+        devices.times = 1.0
+
+
 def test_an_alert_shows_at_once_and_acknowledging_it_goes_to_the_device_and_to_every_other_browser(
     ward, open_page
 ) -> None:

@@ -2,10 +2,13 @@
 
 const MM = 96 / 25.4; // CSS pixels
 const SPEED = 25 * MM; // a second
-const GAIN = 10 * MM; // a millivolt
+const GAINS = [10, 5, 2.5, 1.25]; // mm a millivolt: as large as fits
+const LOOK_S = 1; // between looks whether it still fits
+const LARGER_AFTER = 10; // looks at which a larger gain would have fitted
 const ERASE = 18;
 const LAG_S = 0.35; // enough for blocks of 0.2 s that come in tenths
 const KEPT_S = 14;
+const USUAL = 0.6; // of its lane is above the baseline
 const NO_VALUE = -32768;
 const CORNER_HZ = 0.5;
 
@@ -16,6 +19,7 @@ export class Sweep {
     this.context = canvas.getContext("2d");
     this.fs = 0;
     this.generation = -1;
+    this.scaled = 0;
     this.arrived = -Infinity; // when samples last came
     this.colours();
     new ResizeObserver(() => this.fit()).observe(canvas);
@@ -36,9 +40,47 @@ export class Sweep {
     this.kept = Math.ceil(fs * KEPT_S);
     this.rings = this.leads.map(() => new Float32Array(this.kept).fill(NaN));
     this.before = this.leads.map(() => null);
+    this.lanes = this.leads.map(() => ({ gain: GAINS[0], middle: null, larger: 0 }));
+    this.scaled += 1;
     this.newest = null;
     this.play = null;
     this.fit();
+  }
+
+  /** mm a millivolt of each lead that is shown; `scaled` counts how often they have changed. */
+  get gains() { return (this.lanes ?? []).map((lane) => lane.gain); }
+
+  /** Give each lead the gain and the baseline with which all that is on the screen fits into its lane. */
+  scale() {
+    const height = this.height / this.rings.length;
+    const n = Math.min(Math.round((this.width / SPEED) * this.fs), this.kept - 1);
+    this.rings.forEach((ring, i) => {
+      let low = Infinity;
+      let high = -Infinity;
+      for (let k = 0, at = Math.floor(this.play); k < n; k++, at--) {
+        const mv = ring[((at % this.kept) + this.kept) % this.kept];
+        if (mv < low) low = mv;
+        if (mv > high) high = mv;
+      }
+      if (low > high) return;
+      const lane = this.lanes[i];
+      const largest = GAINS.find((gain) => (high - low) * gain * MM <= height - 4) ?? GAINS[GAINS.length - 1];
+      lane.larger = largest > lane.gain ? lane.larger + 1 : 0;
+      const changes = largest < lane.gain || lane.larger >= LARGER_AFTER;
+      if (changes) {
+        lane.gain = largest;
+        lane.larger = 0;
+        this.scaled += 1;
+      }
+      const px = lane.gain * MM;
+      const fits = (middle) => middle - high * px >= 1 && middle - low * px <= height - 1;
+      if (changes || lane.middle === null || !fits(lane.middle)) {
+        const usual = USUAL * height;
+        const middle = fits(usual) ? usual : height / 2 + ((high + low) / 2) * px;
+        if (changes || middle !== lane.middle) this.stale = true;
+        lane.middle = middle;
+      }
+    });
   }
 
   push(frame) {
@@ -82,6 +124,8 @@ export class Sweep {
     this.context.setTransform(ratio, 0, 0, ratio, 0, 0);
     this.width = width;
     this.height = height;
+    for (const lane of this.lanes ?? []) lane.middle = null;
+    this.looked = 0;
     this.stale = true; // all of it is to be drawn anew
   }
 
@@ -100,6 +144,11 @@ export class Sweep {
     const behind = (target - this.play) / this.fs;
     const pace = 1 + Math.max(-0.5, Math.min(0.5, behind));
     this.play = Math.min(this.play + dt * this.fs * pace, this.newest - 1);
+    this.looked -= dt;
+    if (this.looked <= 0) {
+      this.looked = LOOK_S;
+      this.scale();
+    }
     if (this.stale || this.play < from) {
       this.stale = false;
       this.context.clearRect(0, 0, this.width, this.height);
@@ -118,9 +167,11 @@ export class Sweep {
     c.lineWidth = 1.5;
     c.lineJoin = "round";
     c.strokeStyle = this.ink;
-    const lane = this.height / this.rings.length;
+    const height = this.height / this.rings.length;
     this.rings.forEach((ring, i) => {
-      const middle = lane * (i + 0.6);
+      const lane = this.lanes[i];
+      const middle = height * i + (lane.middle ?? USUAL * height);
+      const px = lane.gain * MM;
       let pen = false;
       let x0 = -1;
       c.beginPath();
@@ -128,7 +179,7 @@ export class Sweep {
         const mv = ring[((s % this.kept) + this.kept) % this.kept];
         const x = this.x(s);
         if (Number.isNaN(mv)) { pen = false; continue; }
-        const y = middle - mv * GAIN;
+        const y = middle - mv * px;
         if (pen && x >= x0) c.lineTo(x, y);
         else c.moveTo(x, y);
         pen = true;

@@ -36,11 +36,13 @@ export class Tile {
 
   nameTraces() {
     const { trace_leads: leads, generation } = this.view;
-    if (this.named === generation) return;
+    if (this.named === generation && this.scaled === this.sweep.scaled) return;
     this.named = generation;
+    this.scaled = this.sweep.scaled;
+    const { gains } = this.sweep;
     const shown = leads.slice(0, this.sweep.most);
     this.find("canvas").setAttribute("aria-label", `Trace of ${shown.join(", ") || "no lead"}`);
-    this.find(".names").replaceChildren(...shown.map((lead) => make("span", "", lead)));
+    this.find(".names").replaceChildren(...shown.map((lead, i) => make("span", "", (gains[i] ?? 10) === 10 ? lead : `${lead} ${gains[i]} mm/mV`)));
   }
 
   push(frame) {
@@ -48,7 +50,9 @@ export class Tile {
   }
 
   paint(dt) {
-    if (this.visible && this.view && this.age < SILENT_MS) this.sweep.draw(dt);
+    if (!this.visible || !this.view || this.age >= SILENT_MS) return;
+    this.sweep.draw(dt);
+    this.nameTraces();
   }
 
   /** Look at the clock: what is old must look old. */

@@ -9,9 +9,9 @@ from typing import TypeVar
 import msgspec
 
 from edge.contract.payloads import Acknowledged, Active, ActiveAlert, Alert, StripInfo
+from edge.evidence import evidence_words
 from edge.kinds import KINDS, title
 from edge.messages import Priority
-from edge.sinks.console import evidence_text
 from edge.web.clock import Now, in_ms
 from edge.web.ward.wave import microvolts
 
@@ -187,7 +187,7 @@ def _told(alert: Alert, *, strip: bool) -> WardAlert:
         title=title(alert.kind),
         priority=alert.priority,
         since_ms=in_ms(alert.onset.time),
-        detail=evidence_text(alert.evidence) + reason,
+        detail=", ".join(evidence_words(alert.evidence)) + reason,
         technical=_is_technical(alert.kind),
         strip=strip,
     )
