@@ -13,7 +13,7 @@ from edge.paper import lattice
 from edge.paper.calibrate import scale_of
 from edge.paper.flatten import Frame, PaperMap, straighten
 from edge.paper.grid import grid_ink, pen_width
-from edge.paper.ink import full_level, runs_of, strengthened, without_grid
+from edge.paper.ink import full_level, runs_of, strengthened, without_grid, without_rules
 from edge.paper.layout import Arrangement, arrange, find_rows, reach_of, sort_strokes
 from edge.paper.leads import FS_HZ, adds_up, leads_of
 from edge.paper.overlay import draw
@@ -31,6 +31,8 @@ _LOOK_PX_PER_MM = 5
 _LEAST_PX_PER_MM, _MOST_PX_PER_MM = 8, 16
 _EDGE = 0.45
 _LEAST_MM = 15.0
+_CUT_MM = 0.5
+"""So near to the picture's edge a trace does not begin: it is cut off there."""
 
 
 @dataclass(frozen=True)
@@ -129,8 +131,10 @@ def _frame(low: Floats, high: Floats, px_per_mm: int) -> Frame:
 def _read(image: Picture, flat: Flat, overlay: bool) -> Digitized:
     scale = flat.frame.px_per_mm
     full = full_level(flat.ink)
-    level, ink = _EDGE * full, strengthened(flat.ink, full, scale)
-    strokes = sort_strokes(flat.ink, level, scale)
+    level = _EDGE * full
+    traces = without_rules(flat.ink, level, scale)
+    ink = strengthened(traces, full, scale)
+    strokes = sort_strokes(traces, level, scale)
     baselines = find_rows(strokes, level, 0.5 * scale, scale)
     if not len(baselines):
         raise RefusedError("no trace", "there is a grid, but no trace on it", "show the side with the trace, sharply")
@@ -140,7 +144,7 @@ def _read(image: Picture, flat: Flat, overlay: bool) -> Digitized:
     pen = pen_of(tracks, ink, level)
     found = [row_of(track, baseline, pen, scale) for track, baseline in zip(tracks, baselines, strict=True)]
     kept = [k for k, row in enumerate(found) if row is not None and row.stop - row.start > _LEAST_MM * scale]
-    rows = [row for k, row in enumerate(found) if row is not None and k in kept]
+    rows = [_from_edge(row, flat, image.shape[1]) for k, row in enumerate(found) if row is not None and k in kept]
     if not rows:
         raise RefusedError("no trace", "the traces are too short", "show a second of ECG at least")
     plan = arrange(rows, strokes.letters, scale)
@@ -148,6 +152,17 @@ def _read(image: Picture, flat: Flat, overlay: bool) -> Digitized:
         again = Again(runs, baselines[kept], reach[kept], pen)
         rows = in_columns(rows, plan, again, scale)
     return _calibrated(image, flat, rows, plan, overlay)
+
+
+def _from_edge(row: Row, flat: Flat, width: int) -> Row:
+    """Return a row that begins or ends where the picture does, if it is the picture's edge that cuts it off."""
+    scale, origin = flat.frame.px_per_mm, np.array(flat.frame.origin)
+    ends = np.array([[row.start, row.baseline], [row.stop, row.baseline]]) / scale + origin
+    left, right = flat.paper.to_px(ends)[:, 0]
+    beyond = np.array([left + 0.5, width - 0.5 - right]) / flat.px_per_mm[0]
+    start = row.start - beyond[0] * scale if beyond[0] < _CUT_MM else row.start
+    stop = row.stop + beyond[1] * scale if beyond[1] < _CUT_MM else row.stop
+    return replace(row, start=float(start), stop=float(stop))
 
 
 def _calibrated(image: Picture, flat: Flat, rows: list[Row], plan: Arrangement, overlay: bool) -> Digitized:

@@ -22,6 +22,9 @@ _UPRIGHT_MM = 1.5
 """So is what stands so high: a flank."""
 _MOST_GAIN = 3.0
 _PEN_MM = 0.25
+_RULE_MM = 45.0
+"""No wave goes straight up or down so far."""
+_BESIDE_MM = 0.15
 _HALF = 0.45
 """Of full ink: where a stroke's edge is said to be."""
 
@@ -60,6 +63,28 @@ def _parts(n: int) -> list[tuple[int, int]]:
     """Cut `n` tiles into parts of about `_PART_TILES`."""
     edges = np.round(np.linspace(0, n, max(1, round(n / _PART_TILES)) + 1)).astype(int).tolist()
     return list(pairwise(edges))
+
+
+def without_rules(ink: Image, level: float, px_per_mm: int) -> Image:
+    """Return the ink without straight upright lines that run through several rows, as are drawn between leads.
+
+    Parameters
+    ----------
+    ink : Image
+        Of the traces and what else is drawn.
+    level : float
+        What is darker is ink.
+    px_per_mm : int
+        Of the picture.
+    """
+    dark = (ink > level).astype(np.uint8)
+    tall = cv2.morphologyEx(dark, cv2.MORPH_OPEN, np.ones((round(_RULE_MM * px_per_mm), 1), np.uint8))
+    tall[:, :px_per_mm] = tall[:, -px_per_mm:] = 0  # a frame at the picture's edge is between no leads
+    if not tall.any():
+        return ink
+    aside = max(1, round(_BESIDE_MM * px_per_mm))
+    tall = cv2.dilate(tall, np.ones((2 * aside + 1, 2 * aside + 1), np.uint8))
+    return np.asarray(np.where(tall > 0, np.float32(0), ink), np.float32)
 
 
 def strengthened(ink: Image, full: float, px_per_mm: int) -> Image:

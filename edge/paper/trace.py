@@ -64,45 +64,57 @@ def follow(runs: Runs, rows: Floats, reach: Floats, px_per_mm: int) -> list[Trac
     """
     n_rows, n_columns = len(rows), len(runs.first) - 1
     mm = 1.0 / px_per_mm
-    low, high = rows - reach[:, 0], rows + reach[:, 1]
+    begin, stay = _of_runs(runs, rows, reach, mm)
+    middles = (runs.top + runs.bottom) / 2
+    first = runs.first.tolist()
     cost = np.zeros((n_rows, 1))
-    top, bottom = rows[:, None].copy(), rows[:, None].copy()
+    # Shape (3, rows, states): top, bottom, middle.
+    states = np.repeat(rows[None, :, None], 3, axis=0)
     back: list[NDArray[np.int32]] = []
     every = np.arange(n_rows)
     gone = np.zeros(n_rows)
     for c in range(n_columns):
-        a, b = runs.first[c], runs.first[c + 1]
+        a, b = first[c], first[c + 1]
         best = cost.argmin(axis=1)
         ghost = cost[every, best] + _SKIP * mm
         # Behind a gap a trace may go on elsewhere: the last state of each row is where it was left.
-        lost = best == cost.shape[1] - 1
-        gone = np.where(lost & (c > 0), gone + 1, 0)
+        gone = np.where(best == cost.shape[1] - 1, gone + (c > 0), 0)
         if a == b:
             back.append(best[:, None].astype(np.int32))
-            top, bottom, cost = top[every, best][:, None], bottom[every, best][:, None], ghost[:, None]
+            states, cost = states[:, every, best][..., None], ghost[:, None]
             continue
-        t, u = runs.top[a:b], runs.bottom[a:b]
-        middle = (t + u) / 2
         # Shape (rows, runs here, states before).
-        gap = np.maximum(np.maximum(t[None, :, None] - bottom[:, None, :], top[:, None, :] - u[None, :, None]), 0)
-        move = np.abs(middle[None, :, None] - (top + bottom)[:, None, :] / 2)
-        jump = np.full((n_rows, 1, cost.shape[1]), _JUMP)
-        jump[gone > _GAP_MM * px_per_mm, 0, -1] = _BEYOND
-        total = cost[:, None, :] + (gap * jump + move * _MOVE) * mm
-        choice = total.argmin(axis=2)
-        here = np.take_along_axis(total, choice[..., None], axis=2)[..., 0]
-        away = np.abs(np.clip(rows[:, None], t, u) - rows[:, None]) * mm
-        fresh = c * _SKIP * mm + _BEGIN * away
-        choice = np.where(fresh < here, -1, choice)
-        here = np.minimum(here, fresh) + _AWAY * mm * np.minimum(away, _FAR_MM)
-        here[(u < low[:, None]) | (t > high[:, None])] = np.inf
-        back.append(np.concatenate([choice, best[:, None]], axis=1).astype(np.int32))
-        cost = np.concatenate([here, ghost[:, None]], axis=1)
-        ghost_top, ghost_bottom = top[every, best][:, None], bottom[every, best][:, None]
-        shape = (n_rows, b - a)
-        top = np.concatenate([np.broadcast_to(t, shape), ghost_top], axis=1)
-        bottom = np.concatenate([np.broadcast_to(u, shape), ghost_bottom], axis=1)
+        total = np.maximum(runs.top[a:b, None] - states[1][:, None, :], states[0][:, None, :] - runs.bottom[a:b, None])
+        np.maximum(total, 0, out=total)
+        total *= _JUMP
+        far = gone > _GAP_MM * px_per_mm
+        if far.any():
+            total[far, :, -1] *= _BEYOND / _JUMP
+        total += np.abs(middles[a:b, None] - states[2][:, None, :]) * _MOVE
+        total *= mm
+        total += cost[:, None, :]
+        choice, here = total.argmin(axis=2), total.min(axis=2)
+        fresh = c * _SKIP * mm + begin[:, a:b]
+        n = b - a
+        chosen = np.empty((n_rows, n + 1), np.int32)
+        chosen[:, :n], chosen[:, n] = np.where(fresh < here, -1, choice), best
+        back.append(chosen)
+        cost = np.empty((n_rows, n + 1))
+        cost[:, :n], cost[:, n] = np.minimum(here, fresh) + stay[:, a:b], ghost
+        left = states[:, every, best]
+        states = np.empty((3, n_rows, n + 1))
+        states[0, :, :n], states[1, :, :n], states[2, :, :n] = runs.top[a:b], runs.bottom[a:b], middles[a:b]
+        states[:, :, n] = left
     return _walk_back(runs, back, cost.argmin(axis=1))
+
+
+def _of_runs(runs: Runs, rows: Floats, reach: Floats, mm: float) -> tuple[Floats, Floats]:
+    """Return what it costs each row to begin in each run, and to go through it; shape (rows, runs)."""
+    away = np.abs(np.clip(rows[:, None], runs.top, runs.bottom) - rows[:, None]) * mm
+    stay = _AWAY * mm * np.minimum(away, _FAR_MM)
+    low, high = (rows - reach[:, 0])[:, None], (rows + reach[:, 1])[:, None]
+    stay[(runs.bottom < low) | (runs.top > high)] = np.inf
+    return _BEGIN * away, stay
 
 
 def _walk_back(runs: Runs, back: list[NDArray[np.int32]], last: NDArray[np.int64]) -> list[Track]:

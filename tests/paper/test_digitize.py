@@ -102,3 +102,38 @@ def test_names_that_cannot_be_right_are_said_to_be_doubtful(ecg: Ecg) -> None:
     )
     assert not any("doubtful" in line for line in right.assumed)
     assert any("doubtful" in line for line in wrong.assumed)
+
+
+@pytest.mark.parametrize("side", ["left", "both"])
+def test_where_the_picture_cuts_a_trace_off_time_begins_at_its_edge(ecg: Ecg, side: str) -> None:
+    mv = ecg(8.0)["II"]
+    page = render_page(
+        {"II": mv}, FS_HZ, layout="strip", look=Look.clean(px_per_mm=7.0, pulse="none", names=False), seed=3
+    )
+    x = page.trace(page.pieces[0])[:, 0]
+    first = int(x[0]) + 150
+    last = int(x[-1]) - 150 if side == "both" else page.image.shape[1]
+    read = read_picture(np.ascontiguousarray(page.image[:, first:last]))
+    lead = next(iter(read.leads.values()))
+    known = np.flatnonzero(np.isfinite(lead))
+    begins_s = (first - 0.5 - x[0]) / (x[1] - x[0]) / FS_HZ
+    times = np.arange(len(mv)) / FS_HZ - begins_s
+
+    def miss(shift_s: float) -> float:
+        return float(np.abs(np.interp(known / read.fs_hz + shift_s, times, mv - np.median(mv)) - lead[known]).mean())
+
+    assert abs(min(np.arange(-0.03, 0.0301, 0.001), key=miss)) <= 0.003
+    assert known[0] / read.fs_hz < 0.03
+
+
+def test_lines_between_columns_are_not_followed(ecg: Ecg) -> None:
+    page = render_page(ecg(), FS_HZ, layout="3x4+1", look=Look.clean(px_per_mm=6.5, separators=False), seed=2)
+    ruled = page.image.copy()
+    boxes = [piece.box for piece in page.pieces if piece.lead in ("aVR", "V1", "V4", "aVF", "V3", "V6")]
+    for x in {round(box[0]) for box in boxes}:
+        cv2.line(
+            ruled, (x, round(min(box[1] for box in boxes))), (x, round(max(box[3] for box in boxes))), (10, 10, 10), 2
+        )
+    plain, read = read_picture(page.image), read_picture(ruled)
+    for name, lead in plain.leads.items():
+        assert np.nanmax(np.abs(read.leads[name])) <= np.nanmax(np.abs(lead)) + 0.1, name
