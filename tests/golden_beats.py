@@ -45,33 +45,24 @@ def toy() -> NDArray[np.float32]:
 
 def described(mv: NDArray[np.float32], peaks: NDArray[np.int64]) -> Described:
     """Describe beats by the features as they are; every eleventh has no second lead, every 53rd no known neighbour."""
-    history, rows, windows, cuts = History(), [], [], []
-    for number, peak in enumerate(peaks.tolist()):
-        window = cut(mv, peak)
-        if number % 11 == 10:
-            window[:, 1] = 0
-        cuts.append(window)
-        before = (peak - peaks[number - 1]) / FS_HZ if number % 53 else None
-        after = (peaks[number + 1] - peak) / FS_HZ if number + 1 < len(peaks) else None
-        scaled, features = history.describe(window, before, after)
-        rows.append(features)
-        windows.append(scaled)
-    noisy = [in_noise(cuts[NOISY], rows[NOISY], 0.05 * step, hz) for step in range(24) for hz in (3.0, 5.2, 9.0)]
-    return Described(np.stack(rows)[::2], np.stack(windows[::40]), np.array(noisy))
+    places: list[int] = peaks.tolist()
+    windows = cut(mv, places)
+    windows[10::11, :, 1] = 0
+    steps: list[float] = (np.diff(peaks) / FS_HZ).tolist()
+    before = [None if number % 53 == 0 else steps[number - 1] for number in range(len(places))]
+    scaled, features = History().describe(windows, before, [*steps, None])
+    noisy = [in_noise(windows[NOISY], features[NOISY], 0.05 * step, hz) for step in range(24) for hz in (3.0, 5.2, 9.0)]
+    return Described(features[::2], scaled[::40], np.array(noisy))
 
 
-def in_noise(
-    windows: list[NDArray[np.float32]], rows: list[NDArray[np.float32]], size_mv: float, hz: float
-) -> list[bool]:
+def in_noise(windows: NDArray[np.float32], rows: NDArray[np.float32], size_mv: float, hz: float) -> list[bool]:
     """Tell which beats are noisy in waves of a size, as unlike the usual ones as beats in such noise may be."""
-    noise, told = Noise(), []
+    number = np.arange(len(windows))
     time = (np.arange(WINDOW) - BEFORE) * STEP / FS_HZ
-    for number, (window, row) in enumerate(zip(windows, rows, strict=True)):
-        features = row.copy()
-        features[NAMES.index("qrs_angle_best")] += np.float32(0.02 * (number % 30))
-        waves = size_mv * np.sin(2 * np.pi * hz * time + number)[:, None] * (1.0, 0.7)
-        told.append(noise.judge(np.asarray(0.5 * window + waves, np.float32), features))
-    return told
+    features = rows.copy()
+    features[:, NAMES.index("qrs_angle_best")] += np.float32(0.02) * (number % 30)
+    waves = size_mv * np.sin(2 * np.pi * hz * time + number[:, None])[:, :, None] * (1.0, 0.7)
+    return Noise().judge(np.asarray(0.5 * windows + waves, np.float32), features)
 
 
 def peaks_of(mv: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -175,18 +175,14 @@ _KINDS: tuple[tuple[str, Callable[[LabelledBeats, Rng], _Drawn | None]], ...] = 
 
 
 def _described(beats: LabelledBeats, kind: str, drawn: _Drawn) -> LabelledBeats:
-    history = History()
     intervals = drawn.rr_s.tolist()
     following = [rr if rr < _KNOWN_S else None for rr in intervals[1:]] + [None]
-    described = [
-        history.describe(window, prev_s, next_s)
-        for window, prev_s, next_s in zip(drawn.windows, [None, *intervals[1:]], following, strict=True)
-    ]
+    windows, features = History().describe(drawn.windows, [None, *intervals[1:]], following)
     return replace(
         beats,
         variant=kind,
-        windows=np.stack([window for window, _ in described]),
-        features=np.stack([features for _, features in described]),
+        windows=windows,
+        features=features,
         labels=drawn.labels,
         samples=np.cumsum(np.round(drawn.rr_s * FS_HZ)).astype(np.int64),
         usable=np.ones(len(intervals), np.bool_),

@@ -47,15 +47,16 @@ def measure() -> dict[str, tuple[float, float]]:
         By feature: the sum over beats, weighted by one plus a sine and by a cosine of an angle that turns.
     """
     history, timing = History(), Timing()
-    windows = [_beat(number) for number in range(_BEATS)]
-    described = [history.describe(window, *_intervals(number)) for number, window in enumerate(windows)]
-    sums = _sums(NAMES, [features for _, features in described][1:])  # the first has nothing to be compared with
-    sums |= _sums(("scaled",), [[_signature(scaled)] for scaled, _ in described])
+    windows = np.stack([_beat(number) for number in range(_BEATS)])
+    intervals = [_intervals(number) for number in range(_BEATS)]
+    scaled, features = history.describe(windows, *zip(*intervals, strict=True))
+    sums = _sums(NAMES, list(features)[1:])  # the first has nothing to be compared with
+    sums |= _sums(("scaled",), [[_signature(window)] for window in scaled])
     long = [timing.features(*_intervals(number)) for number in range(_INTERVALS)]
     sums |= _sums([f"{name}, long" for name in TIMING_NAMES], long)
     sums |= _sums(_NOISES, [list(flags) for flags in zip(*(_judged(name, windows) for name in _NOISES), strict=True)])
     signal = np.concatenate(windows[:8])
-    sums |= _sums(("window",), [[_signature(cut(signal, row))] for row in (100, 400, len(signal) - 50)])
+    sums |= _sums(("window",), [[_signature(window)] for window in cut(signal, (100, 400, len(signal) - 50))])
     chosen = [column for leads in _ORDERS for column in choose_leads(leads)]
     return sums | _sums(("form",), [[value] for value in (*chosen, WINDOW_HZ, BEFORE, WINDOW, LEADS)])
 
@@ -117,16 +118,16 @@ def _beat(number: int) -> NDArray[np.float32]:
     return np.asarray((1 + 0.07 * turn) * (shapes @ np.stack(sizes, axis=1)) + drift, np.float32)
 
 
-def _judged(name: str, windows: Sequence[NDArray[np.float32]]) -> list[bool]:
+def _judged(name: str, windows: NDArray[np.float32]) -> list[bool]:
     """Return which windows are noisy if waves are added that grow, change their frequency, or come to both leads."""
-    noise, features, flags = Noise(), np.zeros(len(NAMES), np.float32), []
-    for number, window in enumerate(windows):
+    features, added = np.zeros((len(windows), len(NAMES)), np.float32), np.zeros(windows.shape)
+    for number in range(len(windows)):
         part = number / _BEATS
         hz, size = (3.2 + 4 * part, 1.0) if name == "faster" else (9.0, 1.5 * part)
         waves = np.sin(2 * math.pi * hz * _TIME_S + number)[:, None] * (size, size if name == "both" else 0)
-        features[_ANGLE] = 0.9 if number % 2 else 0.3 if name == "both" else 0.2 + part
-        flags.append(noise.judge(np.asarray(window + waves, np.float32), features))
-    return flags
+        features[number, _ANGLE] = 0.9 if number % 2 else 0.3 if name == "both" else 0.2 + part
+        added[number] = waves
+    return Noise().judge(np.asarray(windows + added, np.float32), features)
 
 
 def _signature(window: NDArray[np.float32]) -> float:

@@ -5,6 +5,8 @@ Everything is per beat and looks at the past and at most one R peak ahead.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,24 +29,27 @@ class History:
         self._shapes = Shapes()
 
     def describe(
-        self, window: NDArray[np.float32], prev_s: float | None, next_s: float | None
+        self, windows: NDArray[np.float32], prev_s: Sequence[float | None], next_s: Sequence[float | None]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Scale and describe a beat, then remember it.
+        """Scale and describe the next beats, each against those before it; then remember them.
+
+        It makes no difference in how many pieces beats are given.
 
         Parameters
         ----------
-        window : float32 array, shape (WINDOW, LEADS)
+        windows : float32 array, shape (n, WINDOW, LEADS)
             mV, from `cut`; all zero in a lead that cannot be read.
-        prev_s, next_s : float or None
+        prev_s, next_s : sequence of float or None, length n
             Intervals to the beats before and after; None where there is none to be known.
 
         Returns
         -------
-        float32 array, shape (WINDOW, LEADS)
-            The window, each lead over the usual size of its QRS.
-        float32 array, shape (len(NAMES),)
-            Its features.
+        float32 array, shape (n, WINDOW, LEADS)
+            The windows, each lead over the usual size of its QRS.
+        float32 array, shape (n, len(NAMES))
+            Their features.
         """
-        timing = self._timing.features(prev_s, next_s)
-        scaled, shape = self._shapes.describe(window, late=timing[_TO_PAUSE] > _LATE)
-        return scaled, np.array(timing + shape, np.float32)
+        timing = [self._timing.features(*intervals) for intervals in zip(prev_s, next_s, strict=True)]
+        scaled, shape = self._shapes.describe(windows, [features[_TO_PAUSE] > _LATE for features in timing])
+        rows = [when + looks for when, looks in zip(timing, shape, strict=True)]
+        return scaled, np.array(rows, np.float32).reshape(-1, len(NAMES))

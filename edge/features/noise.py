@@ -43,26 +43,29 @@ class Noise:
         self._short: deque[float] = deque(maxlen=LEVEL_BEATS)
         self._angles: deque[float] = deque(maxlen=UNLIKE_BEATS)
 
-    def judge(self, window: NDArray[np.float32], features: NDArray[np.float32]) -> bool:
-        """Tell whether a beat is noisy, then remember it.
+    def judge(self, windows: NDArray[np.float32], features: NDArray[np.float32]) -> list[bool]:
+        """Tell which of the next beats are noisy, then remember them.
 
         Parameters
         ----------
-        window : float32 array, shape (WINDOW, LEADS)
-            mV, from `edge.features.history.cut`; all zero in a lead that cannot be read.
-        features : float32 array, shape (len(NAMES),)
-            Of the same beat.
+        windows : float32 array, shape (n, WINDOW, LEADS)
+            mV, from `edge.features.window.cut`; all zero in a lead that cannot be read.
+        features : float32 array, shape (n, len(NAMES))
+            Of the same beats.
 
         Returns
         -------
-        bool
-            Whether it is noisy.
+        list of bool
+            Whether each is noisy.
         """
-        leads = np.ascontiguousarray(window.T)
-        levels = _median_change(leads, _LONG)
-        angle = float(features[_ANGLE])
+        leads = windows.transpose(0, 2, 1)
+        changes = zip(_median_change(leads, _LONG), _median_change(leads, _SHORT), strict=True)
+        angles = features[:, _ANGLE].tolist()
+        return [self._is_noisy(*change, angle) for change, angle in zip(changes, angles, strict=True)]
+
+    def _is_noisy(self, levels: list[float], fast: list[float], angle: float) -> bool:
         self._long.append(max(levels))
-        self._short.append(max(_median_change(leads, _SHORT)))
+        self._short.append(max(fast))
         self._angles.append(angle)
         if min(levels) > AT_ONCE_MV and angle > UNLIKE:
             return True
@@ -72,10 +75,10 @@ class Noise:
         return sum(self._angles) > UNLIKE * len(self._angles)
 
 
-def _median_change(leads: NDArray[np.float32], step: int) -> list[float]:
-    """Return the median change of each lead, a row each, mV; QRS and T wave are less than half of a window."""
-    change = np.abs(leads[:, step:] - leads[:, :-step])
+def _median_change(leads: NDArray[np.float32], step: int) -> list[list[float]]:
+    """Return the median change of each lead of each beat, mV; QRS and T wave are less than half of a window."""
+    change = np.abs(leads[..., step:] - leads[..., :-step])
     middle = (WINDOW - step) // 2
-    change.partition(middle, axis=1)
-    medians: list[float] = change[:, middle].tolist()
+    change.partition(middle, axis=-1)
+    medians: list[list[float]] = change[..., middle].tolist()
     return medians

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.features.window import LEADS
+
 SHAPE_NAMES = (
     "qrs_angle",  # between the slopes and those of the most usual shape, over the QRS, rad; 0 is the same shape
     "qrs_angle_last",  # with the beat before
@@ -80,13 +82,19 @@ _SUMS = np.stack(
 )
 """Sums and moments over time of slope power, all that is asked of it in one product."""
 
+_COMPARED = (_QRS, _PR, _T)
+_PARTS = np.repeat(np.stack([_rows_of(part) for part in _COMPARED]), LEADS, axis=1).T.copy()
+"""Sums over the parts of a row of slopes that are compared, shape (2 * _SLOPES, 3)."""
+
 
 class Shapes:
     """Shapes and sizes of the beats of the past."""
 
     def __init__(self) -> None:
-        # The slopes of the shapes seen, of the last beat and of those that come late, each as one row.
+        # The slopes of the shapes seen, of the last beat and of those that come late, each as one row; and the power
+        # of its parts.
         self._known = np.zeros((_SHAPES + 2, 2 * _SLOPES), np.float32)
+        self._power = np.zeros((_SHAPES + 2, len(_COMPARED)), np.float32)
         self._counts: list[float] = []
         self._late_count = 0.0
         self._p_steady = self._p_usual = self._p_late_usual = 0.5
@@ -94,54 +102,76 @@ class Shapes:
         self._sizes: tuple[deque[float], deque[float]] = (deque(maxlen=_USUAL), deque(maxlen=_USUAL))
         self._widths: deque[float] = deque(maxlen=_USUAL)
 
-    def describe(self, window: NDArray[np.float32], late: bool) -> tuple[NDArray[np.float32], list[float]]:
-        """Scale and describe a beat, then remember it.
+    def describe(
+        self, windows: NDArray[np.float32], late: Sequence[bool]
+    ) -> tuple[NDArray[np.float32], list[list[float]]]:
+        """Scale and describe the next beats, each against those before it; then remember them.
 
         Parameters
         ----------
-        window : float32 array, shape (WINDOW, LEADS)
+        windows : float32 array, shape (n, WINDOW, LEADS)
             mV; all zero in a lead that cannot be read.
-        late : bool
-            Whether it comes as late as the patient's beats ever do, so that it is the sinus node's if any is.
+        late : sequence of bool, length n
+            Whether each comes as late as the patient's beats ever do, so that it is the sinus node's if any is.
 
         Returns
         -------
-        float32 array, shape (WINDOW, LEADS)
-            The window, each lead over the usual size of its QRS.
-        list of float
-            One per name in `SHAPE_NAMES`.
+        float32 array, shape (n, WINDOW, LEADS)
+            The windows, each lead over the usual size of its QRS.
+        list of list of float
+            For each beat one per name in `SHAPE_NAMES`.
         """
-        # Of a few values Python's own extremes are quicker than numpy's along an axis.
-        sizes = [float(np.float32(max(lead)) - np.float32(min(lead))) for lead in window[_QRS].T.tolist()]
+        # What hangs on the beat alone is measured of all at once, the rest in their order.
+        qrs = windows[:, _QRS]
+        sizes: list[list[float]] = (qrs.max(axis=1) - qrs.min(axis=1)).tolist()
+        usual = [self._usual_sizes(size) for size in sizes]
+        scale = [[max(size, _LEAST_MV) for size in known] for known in usual]
+        scaled = windows / np.array(scale, np.float32).reshape(-1, 1, LEADS)
+        slopes = scaled[:, 2:] - scaled[:, :-2]
+        rows = slopes.reshape(len(slopes), -1)
+        sums = _SUMS @ (slopes * slopes)
+        both = sums.sum(axis=2).tolist()
+        powers = _power(rows[:, None])[:, 0]
+        widths = _widths(sums)
+        steepest = np.abs(slopes[:, _QRS]).max(axis=1).tolist()
+        first = _first_lead(scaled, sums)
+        features = []
+        for i, size in enumerate(sizes):
+            relative = [mv / unit for mv, unit in zip(size, scale[i], strict=True)]
+            features.append(
+                [
+                    *self._match(rows[i], powers[i], both[i], late[i]),
+                    *widths[i],
+                    self._width_change(widths[i][0]),
+                    *(_log_ratio(mv, known) for mv, known in zip(size, usual[i], strict=True)),
+                    *(math.log((st + 0.02) / (mv + 0.1)) for st, mv in zip(steepest[i], relative, strict=True)),
+                    *_over(first[i], max(size[0], _LEAST_MV) / scale[i][0]),
+                ]
+            )
+        return scaled, features
+
+    def _usual_sizes(self, sizes: Sequence[float]) -> list[float]:
+        """Return the usual size of each lead's QRS, before this one is remembered."""
         usual = [_median(past, size) for past, size in zip(self._sizes, sizes, strict=True)]
-        scale = [max(size, _LEAST_MV) for size in usual]
-        scaled = window / np.array(scale, np.float32)
-        slope = scaled[2:] - scaled[:-2]
-        sums = _SUMS @ (slope * slope)
-        features = self._match(slope.ravel(), (sums[:, 0] + sums[:, 1]).tolist(), late)
-        features += self._widths_of(sums)
-        features += [_log_ratio(size, known) for size, known in zip(sizes, usual, strict=True)]
-        steepest = [max(*lead, -min(lead)) for lead in slope[_QRS].T.tolist()]
-        relative = [size / unit for size, unit in zip(sizes, scale, strict=True)]
-        features += [math.log((steep + 0.02) / (size + 0.1)) for steep, size in zip(steepest, relative, strict=True)]
-        features += _first_lead(scaled, sums, max(sizes[0], _LEAST_MV) / scale[0])
         for past, size in zip(self._sizes, sizes, strict=True):
             if size > 0:
                 past.append(size)
-        return scaled, features
+        return usual
 
-    def _match(self, slope: NDArray[np.float32], sums: Sequence[float], late: bool) -> list[float]:
+    def _match(
+        self, slope: NDArray[np.float32], power: NDArray[np.float32], sums: Sequence[float], late: bool
+    ) -> list[float]:
         """Compare with the shapes seen, then learn from this one."""
         qrs_sum, pr_sum, t_sum, tp_sum, _, _, pr_moment = sums
         p_time = pr_moment / (pr_sum + _TINY)
         known, counts = self._known, self._counts
         if not counts:
-            known[:], self._p_late_time = slope, p_time
+            known[:], self._power[:], self._p_late_time = slope, power, p_time
             counts.append(1.0)
-        qrs, pr, t = (_cosines(known, slope, part) for part in (_QRS, _PR, _T))
+        products = (known * slope) @ _PARTS
+        qrs, pr, t = (products / np.sqrt(self._power * power + np.float32(_TINY))).T.tolist()
         usual, best = counts.index(max(counts)), max(range(len(counts)), key=qrs.__getitem__)
         qrs_power, p_power = _log_mean(qrs_sum, _QRS), _log_mean(pr_sum, _PR)
-        norm = known[usual, 2 * _PR.start : 2 * _PR.stop]
         features = [
             _angle(qrs[usual]),
             _angle(qrs[_LAST]),
@@ -153,7 +183,7 @@ class Shapes:
             self._p_steady,
             self._p_usual,
             p_power - qrs_power,
-            p_power - _log_mean(float(np.dot(norm, norm)), _PR),
+            p_power - _log_mean(float(self._power[usual, _COMPARED.index(_PR)]), _PR),
             _log_mean(t_sum, _T) - qrs_power,
             _log_mean(tp_sum, _TP) - qrs_power,
             p_time,
@@ -164,17 +194,16 @@ class Shapes:
         ]
         self._p_steady += _P_RATE * (pr[_LAST] - self._p_steady)
         self._p_usual += _P_RATE * (pr[usual] - self._p_usual)
-        self._remember(slope, best, qrs[best])
+        self._remember(slope, power, best, qrs[best])
         if late:
             self._follow_late(slope, pr[_LATE], p_time)
         return features
 
-    def _remember(self, slope: NDArray[np.float32], best: int, cosine: float) -> None:
-        known = self._known
-        known[_LAST] = slope
+    def _remember(self, slope: NDArray[np.float32], power: NDArray[np.float32], best: int, cosine: float) -> None:
+        self._replace(_LAST, slope, power)
         counts = self._counts = [_FADE * count for count in self._counts]
         if cosine > _SAME:
-            known[best] += np.float32(max(_RATE, 1 / (counts[best] + 1))) * (slope - known[best])
+            self._follow(best, slope, max(_RATE, 1 / (counts[best] + 1)))
             counts[best] += 1
             return
         if len(counts) < _SHAPES:
@@ -183,43 +212,56 @@ class Shapes:
         else:
             place = counts.index(min(counts))
             counts[place] = 1.0
-        known[place] = slope
+        self._replace(place, slope, power)
 
     def _follow_late(self, slope: NDArray[np.float32], cosine: float, p_time: float) -> None:
         self._late_count += 1
-        norm = self._known[_LATE]
-        norm += np.float32(max(_LATE_RATE, 1 / (self._late_count + 1))) * (slope - norm)
+        self._follow(_LATE, slope, max(_LATE_RATE, 1 / (self._late_count + 1)))
         self._p_late_usual += _LATE_RATE * (cosine - self._p_late_usual)
         self._p_late_time += _LATE_RATE * (p_time - self._p_late_time)
 
-    def _widths_of(self, sums: NDArray[np.float32]) -> list[float]:
-        """Return the standard deviation in time of each lead's slope power over the QRS, s, and the first's change."""
-        widths = []
-        for m0, m1, m2 in zip(sums[0].tolist(), sums[4].tolist(), sums[5].tolist(), strict=True):
-            mean = m1 / (m0 + _TINY)
-            widths.append(math.sqrt(max(m2 / (m0 + _TINY) - mean * mean, 0.0)))
-        change = math.log((widths[0] + 0.002) / (_median(self._widths, widths[0]) + 0.002))
-        self._widths.append(widths[0])
-        return [*widths, change]
+    def _replace(self, place: int, slope: NDArray[np.float32], power: NDArray[np.float32]) -> None:
+        self._known[place], self._power[place] = slope, power
+
+    def _follow(self, place: int, slope: NDArray[np.float32], rate: float) -> None:
+        known = self._known[place]
+        known += np.float32(rate) * (slope - known)
+        self._power[place] = _power(known)
+
+    def _width_change(self, width: float) -> float:
+        """Return the logarithm of the first lead's width against the usual, then remember it."""
+        change = math.log((width + 0.002) / (_median(self._widths, width) + 0.002))
+        self._widths.append(width)
+        return change
 
 
-def _first_lead(scaled: NDArray[np.float32], sums: NDArray[np.float32], size: float) -> list[float]:
-    """Return T wave, lateness and area of the first lead, whose QRS is `size` from peak to peak."""
-    qrs = scaled[_QRS, 0]
-    values = qrs.tolist()
-    way = 1.0 if max(values) + min(values) > 0 else -1.0
-    lateness = float(sums[4, 0]) / (float(sums[0, 0]) + _TINY)
-    t_mean = float(np.float32(float(np.add.reduce(scaled[_T, 0])) / (_T.stop - _T.start)))
-    return [way * t_mean / size, lateness, float(np.add.reduce(np.abs(qrs))) / len(qrs) / size]
+def _power(slopes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the power of the parts that are compared; a stack of rows is multiplied row by row, always alike."""
+    return np.asarray((slopes * slopes) @ _PARTS)
 
 
-def _cosines(known: NDArray[np.float32], slope: NDArray[np.float32], part: slice) -> list[float]:
-    """Return the cosine of a part of the slopes with that of each row."""
-    place = slice(2 * part.start, 2 * part.stop)
-    rows, piece = known[:, place], slope[place]
-    norms = np.einsum("ij,ij->i", rows, rows) * np.dot(piece, piece)
-    cosines: list[float] = (rows @ piece / np.sqrt(norms + np.float32(_TINY))).tolist()
-    return cosines
+def _widths(sums: NDArray[np.float32]) -> list[list[float]]:
+    """Return the standard deviation in time of each lead's slope power over the QRS, s."""
+    m0, m1, m2 = (sums[:, row].astype(np.float64) for row in (0, 4, 5))
+    mean = m1 / (m0 + _TINY)
+    widths: list[list[float]] = np.sqrt(np.maximum(m2 / (m0 + _TINY) - mean * mean, 0.0)).tolist()
+    return widths
+
+
+def _first_lead(scaled: NDArray[np.float32], sums: NDArray[np.float32]) -> list[tuple[float, float, float]]:
+    """Return T wave, lateness and area of each beat's first lead."""
+    qrs = scaled[:, _QRS, 0]
+    way = np.where(qrs.max(axis=1) + qrs.min(axis=1) > 0, 1.0, -1.0)
+    t_mean = way * (np.add.reduce(scaled[:, _T, 0], axis=1) / np.float32(_T.stop - _T.start))
+    lateness = sums[:, 4, 0].astype(np.float64) / (sums[:, 0, 0] + _TINY)
+    area = np.add.reduce(np.abs(qrs), axis=1).astype(np.float64) / qrs.shape[1]
+    return list(zip(t_mean.tolist(), lateness.tolist(), area.tolist(), strict=True))
+
+
+def _over(first: tuple[float, float, float], size: float) -> list[float]:
+    """Return T wave, lateness and area, the sizes over that of the QRS from peak to peak."""
+    t_mean, lateness, area = first
+    return [t_mean / size, lateness, area / size]
 
 
 def _log_mean(power: float, part: slice) -> float:

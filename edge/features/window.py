@@ -27,6 +27,8 @@ WINDOW = 128
 LEADS = 2
 """Columns of a window: a limb lead near II where there is one, then a chest lead."""
 
+_AROUND = STEP * np.arange(-BEFORE, WINDOW - BEFORE)
+
 _FIRST = ("II", "MLII", "ML2", "D2", "ECG1", "ECG", "I", "MLI")
 _SECOND = ("V1", "MV1", "V2", "V5", "ECG2", "V3", "V4", "V6")
 
@@ -46,27 +48,23 @@ def choose_leads(names: Sequence[str]) -> tuple[int, ...]:
     return (first, second)
 
 
-def cut(mv: NDArray[np.float32], r: int) -> NDArray[np.float32]:
-    """Cut the window around row `r`, each lead's median taken away; rows outside `mv` are its nearest.
+def cut(mv: NDArray[np.float32], rows: Sequence[int]) -> NDArray[np.float32]:
+    """Cut the windows around `rows`, each lead's median taken away; rows outside `mv` are its nearest.
 
     Parameters
     ----------
-    mv : float32 array, shape (n, LEADS)
+    mv : float32 array, shape (n_samples, LEADS)
         Clean signal at `FS_HZ`.
-    r : int
-        Row of the R peak.
+    rows : sequence of int, length n
+        Rows of the R peaks.
 
     Returns
     -------
-    float32 array, shape (WINDOW, LEADS)
+    float32 array, shape (n, WINDOW, LEADS)
         mV.
     """
-    first, last = r - BEFORE * STEP, r + (WINDOW - BEFORE) * STEP
-    if first >= 0 and last <= len(mv):
-        window = mv[first:last:STEP]
-    else:
-        window = mv[np.clip(np.arange(first, last, STEP), 0, len(mv) - 1)]
-    leads = window.T.copy()
-    leads.partition(WINDOW // 2, axis=1)
-    level: NDArray[np.float32] = leads[:, WINDOW // 2]
-    return window - level
+    windows: NDArray[np.float32] = mv[np.clip(np.array(rows, np.intp)[:, None] + _AROUND, 0, len(mv) - 1)]
+    leads = windows.transpose(0, 2, 1).copy()
+    leads.partition(WINDOW // 2, axis=2)
+    windows -= leads[:, None, :, WINDOW // 2]
+    return windows

@@ -39,6 +39,17 @@ class _Waiting:
     following: RPeak | None = None
 
 
+@dataclass
+class _Due:
+    """A beat that is decided, yet to be described; `leads` are those that can be read."""
+
+    sample: int
+    prev_s: float | None
+    next_s: float | None
+    leads: tuple[bool, ...]
+    decided: int
+
+
 class Beats:
     """Stage that makes a `Beat` of every `RPeak`; see the module.
 
@@ -92,7 +103,7 @@ class Beats:
             self._start = block.start
         self._lag = block.lag
         self._keep(block)
-        out: list[Message] = [*self._catch_up(block.end + block.lag), block]
+        out: list[Message] = [*self._described(self._catch_up(block.end + block.lag)), block]
         self._trim()
         return out
 
@@ -114,9 +125,9 @@ class Beats:
             self._valid = self._valid[excess:]
             self._start += excess
 
-    def _catch_up(self, seen: int) -> list[Beat]:
+    def _catch_up(self, seen: int) -> list[_Due]:
         """Take events and due beats in the order of the samples that decide them."""
-        out: list[Beat] = []
+        out: list[_Due] = []
         events, self._events = self._events, []
         for event in sorted(events, key=_decided):
             out += self._due(event.decided - 1)
@@ -131,10 +142,10 @@ class Beats:
             self._waiting[-1].following = event
         self._waiting.append(_Waiting(event))
 
-    def _due(self, seen: int) -> list[Beat]:
+    def _due(self, seen: int) -> list[_Due]:
         out = []
-        while self._waiting and (due := self._due_at(self._waiting[0])) <= seen:
-            out.append(self._beat(self._waiting.pop(0), due))
+        while self._waiting and (at := self._due_at(self._waiting[0])) <= seen:
+            out.append(self._decide(self._waiting.pop(0), at))
         return out
 
     def _due_at(self, waiting: _Waiting) -> int:
@@ -146,41 +157,49 @@ class Beats:
     def _drain(self, seen: int) -> list[Beat]:
         """Decide everything: no more samples follow."""
         out = self._catch_up(seen)
-        out += [self._beat(waiting, max(seen, waiting.peak.decided, self._decided)) for waiting in self._waiting]
+        out += [self._decide(waiting, max(seen, waiting.peak.decided, self._decided)) for waiting in self._waiting]
         self._waiting = []
-        return out
+        return self._described(out)
 
-    def _beat(self, waiting: _Waiting, decided: int) -> Beat:
+    def _decide(self, waiting: _Waiting, decided: int) -> _Due:
         sample = waiting.peak.sample
         prev_s = None if self._last is None else (sample - self._last) / FS_HZ
         next_s = None if waiting.following is None else (waiting.following.sample - sample) / FS_HZ
         self._last, self._decided = sample, decided
-        window, usable = self._window(sample)
-        scaled, features = self._history.describe(window, prev_s, next_s)
-        return Beat(
-            sample=sample,
-            rr_ms=None if prev_s is None else prev_s * 1000,
-            window=scaled,
-            features=features,
-            usable=usable,
-            noisy=usable and self._noise.judge(window, features),
-            decided=decided,
-        )
+        return _Due(sample, prev_s, next_s, self._readable(sample), decided)
 
-    def _window(self, sample: int) -> tuple[NDArray[np.float32], bool]:
-        """Cut the window, zero in the leads that cannot be read, and whether any can."""
+    def _readable(self, sample: int) -> tuple[bool, ...]:
+        """Return which of the model's leads can be read around an R peak."""
         row = sample - self._start
-        window = cut(self._mv, row)
         near = self._valid[max(row - _QRS, 0) : row + _QRS]
         readable = [count >= _TRUSTED * len(near) for count in near.sum(axis=0).tolist()]
         for quality in self._quality:
             if quality.start < sample + _QRS and sample - _QRS < quality.start + quality.n:
                 for i, column in enumerate(self._columns):
                     readable[i] = readable[i] and quality.leads[column] in _READABLE
-        for i in range(LEADS):
-            if not readable[i]:
-                window[:, i] = 0
-        return window, any(readable)
+        return tuple(readable)
+
+    def _described(self, due: list[_Due]) -> list[Beat]:
+        """Make beats of those that are due; all at once, since most of what it costs is a cost per call."""
+        if not due:
+            return []
+        windows = cut(self._mv, [beat.sample - self._start for beat in due])
+        windows *= np.array([beat.leads for beat in due], np.float32)[:, None]
+        scaled, features = self._history.describe(windows, [beat.prev_s for beat in due], [beat.next_s for beat in due])
+        usable = [any(beat.leads) for beat in due]
+        noisy = iter(self._noise.judge(windows[usable], features[usable]))
+        return [
+            Beat(
+                sample=beat.sample,
+                rr_ms=None if beat.prev_s is None else beat.prev_s * 1000,
+                window=scaled[i],
+                features=features[i],
+                usable=usable[i],
+                noisy=usable[i] and next(noisy),
+                decided=beat.decided,
+            )
+            for i, beat in enumerate(due)
+        ]
 
 
 def _decided(event: Event) -> int:

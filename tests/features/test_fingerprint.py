@@ -61,7 +61,7 @@ def test_one_feature_measured_otherwise_changes_it(name: str) -> None:
         ("shape", "return math.log((value + 0.02)", "return math.log((value + 0.03)"),
         ("noise", "LEVEL_MV = 0.24", "LEVEL_MV = 0.26"),
         ("noise", "SMOOTH = 0.215", "SMOOTH = 0.225"),
-        ("window", "window - level", "window - 2 * level"),
+        ("window", "windows -= leads", "windows -= 2 * leads"),
         ("history", "_LATE = -0.07", "_LATE = -0.2"),
         ("window", '"II", "MLII"', '"MLII", "V5"'),
         ("timing", "# s\n", "# seconds\n"),  # nothing of what is measured

@@ -20,7 +20,14 @@ def beat(width_s: float = 0.015, sign: float = 1.0, leads: int = LEADS) -> NDArr
 
 
 def told(shapes: Shapes, window: NDArray[np.float32], late: bool = True) -> dict[str, float]:
-    return dict(zip(SHAPE_NAMES, shapes.describe(window, late)[1], strict=True))
+    return dict(zip(SHAPE_NAMES, described(shapes, window, late)[1], strict=True))
+
+
+def described(
+    shapes: Shapes, window: NDArray[np.float32], late: bool = True
+) -> tuple[NDArray[np.float32], list[float]]:
+    scaled, features = shapes.describe(window[None], [late])
+    return scaled[0], features[0]
 
 
 def test_a_wide_beat_among_narrow_ones() -> None:
@@ -47,9 +54,9 @@ def test_the_usual_shape_stays_the_usual_in_bigeminy_with_a_few_more_of_it() -> 
 def test_windows_are_scaled_by_the_usual_size() -> None:
     shapes = Shapes()
     for _ in range(12):
-        scaled, _features = shapes.describe(beat() * np.float32(3), late=True)
+        scaled, _features = described(shapes, beat() * np.float32(3))
     assert np.ptp(scaled[:, 0]) == np.float32(1)
-    larger, features = shapes.describe(beat() * np.float32(6), late=True)
+    larger, features = described(shapes, beat() * np.float32(6))
     assert np.ptp(larger[:, 0]) == np.float32(2)
     assert features[SHAPE_NAMES.index("size_first")] > 0.6
 
@@ -57,7 +64,7 @@ def test_windows_are_scaled_by_the_usual_size() -> None:
 def test_an_empty_lead_stays_empty() -> None:
     shapes = Shapes()
     for _ in range(5):
-        scaled, features = shapes.describe(beat(leads=1), late=True)
+        scaled, features = described(shapes, beat(leads=1))
     assert not scaled[:, 1].any()
     assert features[SHAPE_NAMES.index("width_second")] == 0
     assert features[SHAPE_NAMES.index("size_second")] == 0
@@ -88,6 +95,18 @@ def test_where_ectopic_beats_are_the_usual_ones_the_late_beats_are_the_norm() ->
 def test_anything_finite_gives_finite_features(windows: NDArray[np.float32], flat: bool) -> None:
     shapes = Shapes()
     for window in (np.zeros_like(windows[0]) if flat else windows[0], *windows):
-        scaled, features = shapes.describe(window, late=not flat)
+        scaled, features = described(shapes, window, not flat)
         assert np.isfinite(scaled).all()
         assert np.isfinite(features).all()
+
+
+def test_it_makes_no_difference_in_how_many_pieces_beats_are_given() -> None:
+    rng = np.random.default_rng(1)
+    windows = np.stack([beat(width_s=0.02 + 0.05 * (i % 5 == 4)) for i in range(30)])
+    windows += rng.normal(0, 0.05, windows.shape).astype(np.float32)
+    late = [i % 3 == 0 for i in range(30)]
+    scaled, features = Shapes().describe(windows, late)
+    shapes = Shapes()
+    singly = [shapes.describe(windows[i : i + 1], late[i : i + 1]) for i in range(30)]
+    assert np.array_equal(np.concatenate([piece for piece, _ in singly]), scaled)
+    assert [row for _, rows in singly for row in rows] == features
