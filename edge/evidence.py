@@ -45,11 +45,11 @@ def evidence_words(said: Evidence, duration_s: float | None = None) -> list[str]
     if counted or rate:
         out.append(f"{counted} {rate}".strip())
     lasted = said.duration_s if duration_s is None else duration_s
-    if isinstance(lasted, float | int) and lasted >= 0.5:
-        out.append(lasting(lasted))
     if said.percent is not UNSET:
         over = f" in {said.window_s:.0f} s" if said.window_s is not UNSET else ""
-        out.append(f"{said.percent:.0f} % of beats{over}")
+        out.append(f"{said.percent:.0f} %{over}" if counted else f"{said.percent:.0f} % of beats{over}")
+    if isinstance(lasted, float | int) and lasted >= 0.5:
+        out.append(lasting(lasted))
     if said.mean_score is not UNSET:
         out.append(f"score {said.mean_score:.2f}")
     return [*out, *_again(said)]

@@ -13,7 +13,7 @@ SAID = [
     (Evidence(rate_per_min=132.43, duration_s=1.5, rule={"beats": 5}, episodes=1, held=0), "at 132/min, 1.5 s"),
     (Evidence(beats=1), "1 beat"),
     (Evidence(beats=18, rate_per_min=None, mean_score=0.8), "18 beats, score 0.80"),
-    (Evidence(v_beats=14, beats=29, percent=48.3, window_s=60), "14 of 29 beats ventricular, 48 % of beats in 60 s"),
+    (Evidence(v_beats=14, beats=29, percent=48.3, window_s=60), "14 of 29 beats ventricular, 48 % in 60 s"),
     (Evidence(v_beats=17, duration_s=33.6), "17 ventricular beats, 34 s"),
     (Evidence(v_beats=5, beats=5), "5 beats"),
     (Evidence(lost=3, high=1, low=2), "3 alerts not kept: 1 high, 2 low"),

@@ -47,7 +47,8 @@ class Gallery:
         self._waiting: deque[tuple[int, int | None, str]] = deque()
         self._episodes: dict[int, StripFinding] = {}
         self._severity: dict[str, dict[int, float]] = {}
-        self._seconds: deque[Quality] = deque(maxlen=round(STRIP_S))
+        self._seconds: deque[tuple[int, int, bool]] = deque(maxlen=round(STRIP_S))
+        self._bad = self._without = 0
         self._typical: list[_Candidate] = []
         self._apart = round(_APART_S * fs_hz)
         self._next = 0
@@ -77,17 +78,23 @@ class Gallery:
 
     def quality(self, quality: Quality) -> None:
         """Take the state of the leads in the next second."""
-        self._seconds.append(quality)
+        if len(self._seconds) == self._seconds.maxlen:
+            _, bad, without = self._seconds[0]
+            self._bad -= bad
+            self._without -= without
+        bad = len(quality.leads) - quality.leads.count("good")
+        without = bad == len(quality.leads)
+        self._seconds.append((quality.start, bad, without))
+        self._bad += bad
+        self._without += without
         if len(self._seconds) < STRIP_S:
             return
-        start = self._seconds[0].start
-        bad = sum(state != "good" for second in self._seconds for state in second.leads)
-        if bad > self._worst:
-            self._worst = bad
+        start = self._seconds[0][0]
+        if self._bad > self._worst:
+            self._worst = self._bad
             self._waiting = deque(w for w in self._waiting if w[2] != "noisiest")
             self._ask(start, None, "noisiest")
-        best = all(any(state == "good" for state in second.leads) for second in self._seconds)
-        if best and start >= self._next:
+        if not self._without and start >= self._next:
             self._propose(start)
 
     def beat(self, sample: int, label: str, rr_ms: float | None) -> None:

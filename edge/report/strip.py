@@ -23,6 +23,7 @@ _LEFT = 12.0
 _BAND = 10.0
 """Room above the traces for beats and episodes."""
 _FOOT = 5.0
+_PASSES, _BESIDE_MM = 3, d.TRACE_MM / 20
 _LEAST, _MOST = 15.0, 45.0
 """Height of a lead's row, mm."""
 
@@ -189,8 +190,22 @@ def _trace(lead: NDArray[np.float64], fs_hz: float, zero: float) -> list[Mark]:
     for start, stop in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
         at = np.arange(start, stop)
         y = zero - lead[start:stop] * MM_PER_MV
-        marks.append(d.Line(points=np.stack([_LEFT + at / fs_hz * MM_PER_S, y], axis=1)))
+        marks.append(d.Line(points=_needed(np.stack([_LEFT + at / fs_hz * MM_PER_S, y], axis=1))))
     return marks
+
+
+def _needed(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a line without the points that it goes through anyway, to a twentieth of its own width."""
+    for _ in range(_PASSES):
+        if len(points) < 3:
+            break
+        before, at, after = points[:-2:2], points[1:-1:2], points[2::2]
+        share = (at[:, 0] - before[:, 0]) / (after[:, 0] - before[:, 0])
+        beside = np.abs(at[:, 1] - before[:, 1] - share * (after[:, 1] - before[:, 1]))
+        kept = np.ones(len(points), bool)
+        kept[1:-1:2] = beside > _BESIDE_MM / _PASSES
+        points = points[kept]
+    return points
 
 
 def _beats(row: _Row) -> list[Mark]:

@@ -205,6 +205,10 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(ward, open_page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     page.get_by_role("button", name="Acknowledge ventricular tachycardia, bed-1").tap()
     tile(page, "bed-1").get_by_text("seen").wait_for()
+    page.goto(f"{server.url}/beds/bed-1")
+    page.locator(".episode").get_by_text("Strip").first.click()
+    until(page, "[...document.querySelectorAll('details[open] img')].some(i => i.complete && i.naturalWidth > 300)")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
 def test_sound_is_never_told_to_be_on_when_it_is_not_and_off_and_paused_differ(ward, open_page) -> None:
