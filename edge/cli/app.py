@@ -32,6 +32,7 @@ from edge.cli.options import (
     Rate,
     Version,
     at_home,
+    no_file_twice,
     given,
     read_as,
 )
@@ -166,6 +167,7 @@ def replay(
         raise typer.Exit(service.replay_records(names, data, options, as_json=json))
     if len(names) > 1 and "{name}" not in plot.name:
         raise typer.BadParameter("several records would write one file: put {name} into its name", param_hint="--plot")
+    no_file_twice(("--alerts", alerts), ("--plot", plot))
     from edge.service.plot import sink_for  # noqa: PLC0415
 
     more = sink_for(plot, start, stop)

@@ -106,6 +106,23 @@ Leads = Annotated[
 ]
 
 
+def no_file_twice(*given: tuple[str, Path | None]) -> None:
+    """Refuse options, given with their paths, that would write one file: it would hold what came last.
+
+    Raises
+    ------
+    BadParameter
+        Naming both.
+    """
+    taken: dict[Path, str] = {}
+    for option, path in given:
+        if path is None:
+            continue
+        if (place := path.resolve()) in taken:
+            raise typer.BadParameter(f"{path} is the file of {taken[place]} already", param_hint=option)
+        taken[place] = option
+
+
 def read_as(rate: float | None, unit: UnitName | None, leads: str | None) -> ReadAs:
     """Return what the command line says of files that do not say it themselves."""
     names = tuple(name.strip() for name in leads.split(",")) if leads is not None else None

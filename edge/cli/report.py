@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edge.cli.options import ConfigFile, Data, InUnit, Json, Leads, Model, Rate, at_home, read_as
+from edge.cli.options import ConfigFile, Data, InUnit, Json, Leads, Model, Rate, at_home, no_file_twice, read_as
 
 
 def add_to(app: typer.Typer) -> None:
@@ -83,6 +83,7 @@ def report(
     outputs = output or ([] if exports else [Path("{name}.html")])
     if len(inputs) > 1 and not all("{name}" in path.name for path in (*outputs, *exports.values())):
         raise typer.BadParameter("several inputs would write one file: put {name} into its name", param_hint="-o")
+    no_file_twice(*(("-o", path) for path in outputs), *((f"--{form}", path) for form, path in exports.items()))
     from edge.service import report as service  # noqa: PLC0415
     from edge.service.wiring import Options, settings  # noqa: PLC0415
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edge.cli.options import ConfigFile, Json, Model, Mqtt, at_home
+from edge.cli.options import ConfigFile, Json, Model, Mqtt, at_home, no_file_twice
 
 
 def add_to(app: typer.Typer) -> None:
@@ -57,6 +57,7 @@ def strip(
     """
     if not images and camera is None:
         raise typer.BadParameter("give a picture, or --camera", param_hint="IMAGE")
+    no_file_twice(("--csv", csv), ("--overlay", overlay))
     from edge.service import strip as service  # noqa: PLC0415
     from edge.service.wiring import settings  # noqa: PLC0415
 

@@ -61,6 +61,8 @@ class Plot(Sink):
         """Write the picture."""
         try:
             Picture(self._stretch.draw(self._collector.findings())).save(self._target)
+        except SinkError:
+            raise
         except EcgEdgeError as error:
             raise SinkError(str(self._target), error.what, error.fix) from error
 

@@ -11,7 +11,7 @@ import numpy as np
 from edge.errors import SinkError
 from edge.paper import Digitized
 from edge.paper.overlay import as_png
-from edge.sinks.outputs import put
+from edge.sinks.outputs import put, refuse
 from edge.wfdb_format.header import Signal, format_header
 from edge.wfdb_format.signals import checksum, encode_16, no_value
 
@@ -108,9 +108,13 @@ def write_wfdb(folder: Path, name: str, read: Digitized) -> Path:
     header = " ".join(first.split()[:4]) + "\n" + rest  # paper does not say when
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{name}.hea"
+        path, signals_path = folder / f"{name}.hea", folder / f"{name}.dat"
+        # Nothing in a signal file says whose it is; it is that of the header beside it.
+        refuse(path, lambda head: _COMMENT.encode() in head)
+        ours = path.is_file()
+        refuse(signals_path, lambda _head: ours)
         _put(path, header.encode(), _COMMENT.encode())
-        put(folder / f"{name}.dat", encode_16(adc.ravel()), lambda _head: (folder / f"{name}.hea").is_file())
+        put(signals_path, encode_16(adc.ravel()), lambda _head: ours)
     except OSError as error:
         raise SinkError(str(folder), error.strerror or str(error), "write elsewhere") from error
     return path

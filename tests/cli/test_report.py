@@ -87,6 +87,9 @@ def test_usage(ecg_edge: Run, tmp_path: Path) -> None:
         (("a", "--unit", "furlong"), 2, "furlong"),
         (("a", "--leads", "a,,b"), 2, "--leads"),
         (("a", "--rate", "0"), 2, "--rate"),
+        (("a", "-o", "x.json", "--fhir", "x.json"), 2, "the file of -o already"),
+        (("a", "-o", "x.svg", "-o", "./x.svg"), 2, "the file of -o already"),
+        (("a", "--edf", "x", "--dicom", "x"), 2, "is the file of --"),
         ((), 2, "INPUT"),
     ):
         done = ecg_edge("report", *arguments)

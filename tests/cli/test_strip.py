@@ -85,6 +85,14 @@ def test_nothing_is_written_over(ecg_edge: Run, strip: Path, tmp_path: Path) -> 
     done = ecg_edge("strip", strip, "--overlay", strip)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
+    done = ecg_edge("strip", strip, "--csv", tmp_path / "both", "--overlay", tmp_path / "both")
+    assert (done.returncode, (tmp_path / "both").exists()) == (2, False)
+    (tmp_path / "out").mkdir()
+    signals = tmp_path / "out" / f"{strip.stem}.dat"
+    signals.write_bytes(b"of another header")
+    done = ecg_edge("strip", strip, "--wfdb", signals.parent)
+    assert (done.returncode, "holds something else" in done.stderr) == (1, True)
+    assert {path: path.read_bytes() for path in signals.parent.iterdir()} == {signals: b"of another header"}
 
 
 def test_a_folder_is_read(ecg_edge: Run, strip: Path, tmp_path: Path) -> None:

@@ -198,6 +198,13 @@ def test_a_replay_destroys_no_input(ecg_edge: Run, toy_record: Path, tmp_path: P
         done = ecg_edge("replay", tmp_path / "rec", "--config", config, "--alerts", output)
         assert done.returncode == 1
         assert "holds something else already" in done.stderr
+    (tmp_path / "mine.svg").write_text("<svg/>")
+    before |= {tmp_path / "mine.svg": b"<svg/>"}
+    done = ecg_edge("replay", tmp_path / "rec", "--plot", tmp_path / "mine.svg")
+    assert (done.returncode, done.stderr.count("mine.svg")) == (1, 1)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    done = ecg_edge("replay", tmp_path / "rec", "--alerts", tmp_path / "a.svg", "--plot", tmp_path / "a.svg")
+    assert (done.returncode, "is the file of --alerts already" in done.stderr) == (2, True)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
