@@ -32,8 +32,8 @@ from edge.cli.options import (
     Rate,
     Version,
     at_home,
-    no_file_twice,
     given,
+    no_file_twice,
     read_as,
 )
 from edge.errors import ConfigError, EcgEdgeError

@@ -104,3 +104,45 @@ def test_an_amplifier_that_recovers_shows_no_ecg(fs_hz: float, sign: int) -> Non
     with_qrs = recovery + np.interp(seconds % 1, [0.45, 0.5, 0.55], [0, 1, 0])
     assert [q.leads for q in judged(recovery[:, None], fs_hz, range_mv=None)] == [("saturated",)] * 2 + [("good",)]
     assert all(q.leads == ("good",) for q in judged(with_qrs[:, None], fs_hz, range_mv=None))
+
+
+def _noise_of(median_change_mv: float) -> np.ndarray:
+    """Steps to and fro every 8 ms: within 8 ms of any sample it has changed by so much."""
+    return np.where(np.arange(360) // 3 % 2, median_change_mv, 0.0) + np.linspace(0, 1e-6, 360)
+
+
+def _drift(mv: float, back_mv: float) -> np.ndarray:
+    """A drift in one direction, but for a little back in the middle."""
+    return np.interp(np.arange(360), [0, 154, 210, 350], [0, mv / 2, mv / 2 - back_mv, mv])
+
+
+@pytest.mark.parametrize(
+    ("made", "states"),
+    [
+        # 30 µV peak to peak are the noise that IEC 60601-2-27 lets an amplifier have.
+        (lambda: np.tile([0.0, 0.029], 180), "flat"),
+        (lambda: np.tile([0.0, 0.031], 180), "good"),
+        # A tenth of a second at the converter's end.
+        (lambda: np.r_[np.full(36, 5.0), ecg(1)[0][36:360, 0]], "saturated"),
+        (lambda: np.r_[np.full(35, 5.0), ecg(1)[0][35:360, 0]], "good"),
+        (lambda: np.r_[np.full(36, -5.0), ecg(1)[0][36:360, 0]], "saturated"),
+        # Of what there is, where half has no value.
+        (lambda: np.r_[np.full(18, 5.0), np.full(180, np.nan), ecg(1)[0][198:360, 0]], "saturated"),
+        (lambda: np.r_[np.full(17, 5.0), np.full(180, np.nan), ecg(1)[0][197:360, 0]], "good"),
+        # At it: within a thousandth of the whole range.
+        (lambda: np.r_[np.full(36, 4.991), ecg(1)[0][36:360, 0]], "saturated"),
+        (lambda: np.r_[np.full(36, 4.989), ecg(1)[0][36:360, 0]], "good"),
+        # Half of the values are missing, or one more.
+        (lambda: np.r_[np.full(180, np.nan), ecg(1)[0][180:360, 0]], "good"),
+        (lambda: np.r_[np.full(181, np.nan), ecg(1)[0][181:360, 0]], "off"),
+        (lambda: np.r_[np.full(181, 1.01e4), ecg(1)[0][181:360, 0]], "off"),
+        (lambda: _noise_of(0.061), "noisy"),
+        (lambda: _noise_of(0.059), "good"),
+        (lambda: _drift(0.51, 0), "saturated"),
+        (lambda: _drift(0.49, 0), "good"),
+        (lambda: _drift(1.0, 0.07), "saturated"),
+        (lambda: _drift(1.0, 0.08), "good"),
+    ],
+)
+def test_limits_are_where_they_are_said_to_be(made, states: str) -> None:
+    assert [quality.leads for quality in judged(made()[:, None], range_mv=RANGE[:1])] == [(states,)]
