@@ -13,13 +13,14 @@ from edge.findings.rhythm import UNREADABLE
 from edge.kinds import KINDS, title
 
 _URGENCY = {"high": 0, "medium": 1, "low": 2}
-_PATTERNS = {
+PATTERNS = {
     "lbbb": "Conduction as in left bundle-branch block",
     "rbbb": "Conduction as in right bundle-branch block",
     "paced": "QRS complexes as wide as paced ones",
     "wide": "QRS of 130 ms or more, of no pattern that is told",
 }
-_TOLD_SHARE = 0.1
+TOLD_SHARE = 0.1
+"""Of the averaged beats: of what is rarer nothing is said."""
 _NAMES = {"S": "supraventricular", "V": "ventricular", "F": "fusion"}
 
 
@@ -86,9 +87,9 @@ def _ectopy(found: Findings) -> Iterator[Sentence]:
 def _conduction(found: Findings) -> Iterator[Sentence]:
     """Say which of the normal beats were conducted otherwise, and the intervals."""
     beats, all_beats = found.conduction.beats, sum(found.conduction.beats.values())
-    for pattern, name in _PATTERNS.items():
+    for pattern, name in PATTERNS.items():
         n = beats.get(pattern, 0)
-        if n >= _TOLD_SHARE * all_beats > 0:
+        if n >= TOLD_SHARE * all_beats > 0:
             mine = [s for s in found.conduction.stretches if s.pattern == pattern]
             longest = max(mine, key=lambda s: s.stop_s - s.start_s)
             where = f"{found.clock(longest.start_s)}–{found.clock(min(longest.stop_s, found.subject.duration_s))}"

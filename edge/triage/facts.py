@@ -8,6 +8,7 @@ import msgspec
 
 from edge.evidence import lasting
 from edge.findings.findings import EpisodeFinding, Findings
+from edge.findings.words import PATTERNS, TOLD_SHARE
 from edge.triage.questionnaire import QUESTIONS, Questionnaire
 
 
@@ -92,6 +93,48 @@ def share_of_v(percent: float) -> Test:
         share = burden.percent.get("V", 0.0)
         text = f"{share:.1f} % of {burden.beats:,} beats ventricular"
         return Sign(text) if share >= percent else None
+
+    return test
+
+
+def conducted(*patterns: str) -> Test:
+    """Return a test whether a tenth of the averaged beats were conducted in one of some ways.
+
+    The names are those of `edge.findings.conduction.TITLES`.
+    """
+
+    def test(facts: Facts) -> Sign | None:
+        beats = facts.found.conduction.beats
+        n, all_beats = sum(beats.get(pattern, 0) for pattern in patterns), sum(beats.values())
+        if not n or n < TOLD_SHARE * all_beats:
+            return None
+        most = max(patterns, key=lambda pattern: beats.get(pattern, 0))
+        return Sign(f"{PATTERNS[most]}: {100 * n / all_beats:.0f} % of {all_beats:,} averaged beats")
+
+    return test
+
+
+def qtc_at_least(ms: float) -> Test:
+    """Return a test whether QTc by Fridericia is so long, where the QRS is narrow: a wide one makes QT long."""
+    wide = conducted("lbbb", "rbbb", "paced", "wide")
+
+    def test(facts: Facts) -> Sign | None:
+        intervals = facts.found.intervals
+        qtc = intervals.qtc_ms.get("Fridericia", 0.0)
+        text = f"QTc {qtc:.0f} ms (Fridericia), median of {intervals.n:,} averaged beats of a monitoring lead"
+        return Sign(text) if qtc >= ms and wide(facts) is None else None
+
+    return test
+
+
+def pr_at_least(ms: float) -> Test:
+    """Return a test whether PR is so long."""
+
+    def test(facts: Facts) -> Sign | None:
+        pr = facts.found.intervals.pr_ms
+        if pr is None or pr.median < ms:
+            return None
+        return Sign(f"PR {pr.median:.0f} ms, median of {pr.n:,} averaged beats")
 
     return test
 

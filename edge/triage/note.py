@@ -83,7 +83,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
         Of the most urgent consideration; `none` if no rule applies; `cannot tell` if none does and too little could be
         read or was answered for that to mean anything.
     considered : tuple of Considered
-        The most urgent first, then by points.
+        The most urgent first, then by the weightiest reason; what is equal then, in the order of the rules.
     cannot_tell : tuple of Limit
         What this note leaves open.
     answers : Questionnaire
@@ -112,7 +112,8 @@ def note_of(answers: Questionnaire, found: Findings) -> Note:
     """
     facts = Facts(answers, found)
     considered = [each for consideration in CONSIDERATIONS if (each := _considered(consideration, facts)) is not None]
-    considered.sort(key=lambda each: (URGENCIES.index(each.urgency), -each.points))
+    # Many that only fit do not outweigh one that is it: fibrillation comes before a tachycardia with all its reasons.
+    considered.sort(key=lambda each: (URGENCIES.index(each.urgency), -each.reasons[0].points))
     return Note(
         urgency=considered[0].urgency if considered else _without(facts),
         considered=tuple(considered),

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from edge.triage.facts import Test, at_least, both, episode, said, share_of_v
+from edge.triage.facts import Test, at_least, both, conducted, episode, pr_at_least, qtc_at_least, said, share_of_v
 
 Urgency = Literal["now", "today", "soon", "routine"]
 URGENCIES: tuple[Urgency, ...] = ("now", "today", "soon", "routine")
@@ -27,6 +27,7 @@ SOURCES: dict[str, str] = {
     "ESC-AF-2024": "Van Gelder et al., 2024 ESC Guidelines for atrial fibrillation, Eur Heart J 45:3314",
     "ESC-HF-2021": "McDonagh et al., 2021 ESC Guidelines for heart failure, Eur Heart J 42:3599",
     "EHRA-PALP-2011": "Raviele et al., EHRA position paper on palpitations, Europace 13:920",
+    "ESC-PACE-2021": "Glikson et al., 2021 ESC Guidelines on cardiac pacing, Eur Heart J 42:3427",
     "ERC-ALS-2021": "Soar et al., ERC Guidelines 2021: adult advanced life support, Resuscitation 161:115",
 }
 
@@ -90,6 +91,8 @@ _FAINTED = at_least(1, said("symptoms.syncope"), said("symptoms.syncope_on_exert
 _STRUCTURAL = at_least(
     1, said("history.structural_disease"), said("history.coronary_disease"), said("history.heart_failure")
 )
+_BLOCKED = conducted("lbbb", "rbbb")
+_PACED = conducted("paced")
 
 CONSIDERATIONS: tuple[Consideration, ...] = (
     Consideration(
@@ -115,6 +118,7 @@ CONSIDERATIONS: tuple[Consideration, ...] = (
             _rule("pain_and_coronary", said("history.coronary_disease"), 2, "now", "ESC-ACS-2023", False),
             _rule("pain_and_breathless", said("symptoms.breathlessness"), 1, "now", "AHA-CP-2021", False),
             _rule("pain_and_syncope", _FAINTED, 1, "now", "AHA-CP-2021", False),
+            _rule("pain_and_block", both(said("pain_now"), _BLOCKED), 2, "now", "ESC-ACS-2023", False),
         ),
         examine=("a 12-lead ECG within 10 minutes of contact", "high-sensitivity troponin, at once and again"),
         otherwise="call the emergency number; a monitoring lead neither shows nor excludes it",
@@ -137,12 +141,50 @@ CONSIDERATIONS: tuple[Consideration, ...] = (
         otherwise="transfer with monitor and defibrillator; call the emergency number if it comes again or lasts",
     ),
     Consideration(
+        name="long_qt",
+        title="Long QT interval",
+        rules=(
+            _rule("qtc_500", qtc_at_least(500), 4, "today", "ESC-VA-2022"),
+            _rule("qtc_480", qtc_at_least(480), 2, "soon", "ESC-VA-2022"),
+            _rule("qtc_and_syncope", both(qtc_at_least(460), _FAINTED), 3, "today", "ESC-VA-2022"),
+            _rule(
+                "qtc_and_drug",
+                both(qtc_at_least(480), said("medication.prolongs_qt")),
+                2,
+                "today",
+                "ESC-VA-2022",
+                False,
+            ),
+            _rule("qtc_and_diuretic", said("medication.diuretic"), 1, "soon", "ESC-VA-2022", False),
+            _rule("qtc_and_family", said("history.sudden_death_in_family"), 2, "today", "ESC-VA-2022", False),
+        ),
+        examine=(
+            "a 12-lead ECG with QT measured by hand in II and V5",
+            "drugs that prolong QT",
+            "potassium, magnesium and calcium",
+        ),
+        otherwise="let no further drug that prolongs QT be taken, and keep under monitoring where there was syncope",
+    ),
+    Consideration(
+        name="pacing",
+        title="A paced rhythm",
+        rules=(
+            _rule("paced_and_pause", both(_PACED, episode("pause")), 4, "today", "ESC-PACE-2021"),
+            _rule("paced_and_syncope", both(_PACED, _FAINTED), 3, "today", "ESC-PACE-2021"),
+            _rule("paced", _PACED, 1, "routine", "ESC-PACE-2021"),
+        ),
+        examine=("the device, interrogated: battery, leads, thresholds, stored episodes", "a 12-lead ECG"),
+        otherwise="refer to where the device is followed; a chest radiograph shows the leads",
+    ),
+    Consideration(
         name="bradyarrhythmia",
         title="Bradycardia from sinus node or conduction",
         rules=(
             _rule("asystole", episode("asystole"), 4, "today", "ACC-BRADY-2018"),
             _rule("pause", episode("pause"), 3, "today", "ACC-BRADY-2018"),
             _rule("bradycardia", episode("bradycardia"), 2, "soon", "ACC-BRADY-2018"),
+            _rule("pr_300", pr_at_least(300), 2, "soon", "ACC-BRADY-2018"),
+            _rule("slow_and_block", _BLOCKED, 2, "today", "ACC-BRADY-2018", False),
             _rule("slow_and_syncope", _FAINTED, 2, "today", "ESC-SYN-2018", False),
             _rule("slow_and_presyncope", said("symptoms.presyncope"), 1, "today", "ACC-BRADY-2018", False),
             _rule("slow_and_dizzy", said("symptoms.dizziness"), 1, "soon", "ACC-BRADY-2018", False),
@@ -160,6 +202,7 @@ CONSIDERATIONS: tuple[Consideration, ...] = (
             _rule("syncope_exertion", said("symptoms.syncope_on_exertion"), 4, "today", "ESC-SYN-2018"),
             _rule("syncope_structural", both(_FAINTED, _STRUCTURAL), 3, "today", "ESC-SYN-2018"),
             _rule("syncope_family", both(_FAINTED, said("history.sudden_death_in_family")), 3, "today", "ESC-SYN-2018"),
+            _rule("syncope_block", both(_FAINTED, _BLOCKED), 3, "today", "ESC-SYN-2018"),
             _rule("syncope_palpitations", both(_FAINTED, said("symptoms.palpitations")), 2, "today", "ESC-SYN-2018"),
             _rule("syncope", said("symptoms.syncope"), 1, "soon", "ESC-SYN-2018"),
         ),
@@ -229,10 +272,23 @@ CONSIDERATIONS: tuple[Consideration, ...] = (
             _rule("known_failure", said("history.heart_failure"), 2, "soon", "ESC-HF-2021", False),
             _rule("failure_and_coronary", said("history.coronary_disease"), 1, "soon", "ESC-HF-2021", False),
             _rule("failure_and_burden", share_of_v(10.0), 1, "soon", "ESC-VA-2022", False),
+            _rule("failure_and_lbbb", conducted("lbbb"), 2, "soon", "ESC-HF-2021", False),
             _rule("failure_and_af", episode("af"), 1, "soon", "ESC-HF-2021", False),
         ),
         examine=("natriuretic peptide", "echocardiography", "a 12-lead ECG"),
         otherwise="weigh daily, look for congestion, and refer",
+    ),
+    Consideration(
+        name="bundle_branch_block",
+        title="Bundle-branch block",
+        rules=(
+            _rule("lbbb", conducted("lbbb"), 2, "soon", "ACC-BRADY-2018"),
+            _rule("rbbb", conducted("rbbb"), 1, "routine", "ACC-BRADY-2018"),
+            _rule("block_and_presyncope", said("symptoms.presyncope"), 1, "soon", "ACC-BRADY-2018", False),
+            _rule("block_and_breathless", said("symptoms.breathlessness"), 1, "soon", "ACC-BRADY-2018", False),
+        ),
+        examine=("a 12-lead ECG, and earlier ones to compare", "echocardiography, where it is of the left bundle"),
+        otherwise="ask for earlier recordings; a block that is new is looked at sooner",
     ),
     Consideration(
         name="chronic_coronary",

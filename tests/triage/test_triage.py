@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import edge
-from edge.findings.findings import Burden, EpisodeFinding, Findings
+from edge.findings.findings import Burden, Conduction, EpisodeFinding, Findings, Intervals, Spread
 from edge.kinds import KINDS
 from edge.messages import Evidence
 from edge.triage.facts import Facts
@@ -52,7 +52,14 @@ def nothing_found() -> Findings:
     return pipeline.findings()
 
 
-def findings(*episodes: EpisodeFinding, v_percent: float = 0.0, readable: float | None = 100.0) -> Findings:
+def findings(
+    *episodes: EpisodeFinding,
+    v_percent: float = 0.0,
+    readable: float | None = 100.0,
+    qtc: float | None = None,
+    pr: float | None = None,
+    conducted: dict[str, int] | None = None,
+) -> Findings:
     v = round(10 * v_percent)
     counts = {"N": 1000 - v, "V": v}
     base = nothing_found()
@@ -61,6 +68,15 @@ def findings(*episodes: EpisodeFinding, v_percent: float = 0.0, readable: float 
         subject=msgspec.structs.replace(base.subject, start_time=None, n_samples=648_000, duration_s=1800.0),
         burden=Burden(beats=1000, by_class=counts, percent={"N": 100 - v_percent, "V": v_percent}, per_hour={}),
         episodes=episodes,
+        intervals=Intervals(
+            n=60,
+            reason=None,
+            pr_ms=None if pr is None else Spread(n=60, mean=pr, median=pr, sd=0, min=pr, max=pr),
+            qrs_ms=None,
+            qt_ms=None,
+            qtc_ms={} if qtc is None else {"Fridericia": qtc},
+        ),
+        conduction=Conduction(beats=conducted or {}, stretches=()),
         readable=msgspec.structs.replace(base.readable, percent=readable),
     )
 
@@ -73,7 +89,30 @@ def answers(*yes: str, no: tuple[str, ...] = ()) -> Questionnaire:
     return msgspec.convert(out, Questionnaire)
 
 
-# What makes each rule fire: questions answered with yes, episodes, share of V beats.
+# What makes rules of intervals and conduction fire: questions answered with yes, episodes, what was measured.
+LBBB, RBBB, PACED = ({"conducted": {name: 300, "usual": 600}} for name in ("lbbb", "rbbb", "paced"))
+MEASURED: dict[str, tuple[tuple[str, ...], tuple[EpisodeFinding, ...], dict[str, object]]] = {
+    "pain_and_block": (("pain_now",), (), LBBB),
+    "qtc_500": ((), (), {"qtc": 512.0}),
+    "qtc_480": ((), (), {"qtc": 481.0}),
+    "qtc_and_syncope": (("symptoms.syncope",), (), {"qtc": 462.0}),
+    "qtc_and_drug": (("medication.prolongs_qt",), (), {"qtc": 490.0}),
+    "qtc_and_diuretic": (("medication.diuretic",), (), {"qtc": 490.0}),
+    "qtc_and_family": (("history.sudden_death_in_family",), (), {"qtc": 490.0}),
+    "paced_and_pause": ((), (episode("pause"),), PACED),
+    "paced_and_syncope": (("symptoms.syncope",), (), PACED),
+    "paced": ((), (), PACED),
+    "pr_300": ((), (), {"pr": 310.0}),
+    "slow_and_block": ((), (episode("pause"),), RBBB),
+    "syncope_block": (("symptoms.syncope",), (), RBBB),
+    "failure_and_lbbb": (("symptoms.fatigue", "symptoms.breathlessness"), (), LBBB),
+    "lbbb": ((), (), LBBB),
+    "rbbb": ((), (), RBBB),
+    "block_and_presyncope": (("symptoms.presyncope",), (), RBBB),
+    "block_and_breathless": (("symptoms.breathlessness",), (), LBBB),
+}
+
+# What makes each other rule fire: questions answered with yes, episodes, share of V beats.
 FIRES: dict[str, tuple[tuple[str, ...], tuple[EpisodeFinding, ...], float]] = {
     "vf": ((), (episode("vf"),), 0),
     "asystole": ((), (episode("asystole"),), 0),
@@ -133,7 +172,7 @@ FIRES: dict[str, tuple[tuple[str, ...], tuple[EpisodeFinding, ...], float]] = {
 def test_rules_are_named_once_and_cite_a_source_that_is_used() -> None:
     assert len(RULES) == sum(len(consideration.rules) for consideration in CONSIDERATIONS)
     assert {rule.source for rule in RULES.values()} == set(SOURCES)
-    assert set(FIRES) == set(RULES)
+    assert set(FIRES) | set(MEASURED) == set(RULES)
     for consideration in CONSIDERATIONS:
         assert any(rule.alone for rule in consideration.rules)
         assert consideration.examine
@@ -142,8 +181,9 @@ def test_rules_are_named_once_and_cite_a_source_that_is_used() -> None:
 
 @pytest.mark.parametrize("name", RULES)
 def test_each_rule_is_told_with_its_weight_and_its_source_and_without_its_cause_it_is_not(name: str) -> None:
-    yes, episodes, v_percent = FIRES[name]
-    note = note_of(answers(*yes), findings(*episodes, v_percent=v_percent))
+    yes, episodes, *rest = FIRES.get(name) or MEASURED[name]
+    measured = rest[0] if isinstance(rest[0], dict) else {"v_percent": rest[0]}
+    note = note_of(answers(*yes), findings(*episodes, **measured))
     reasons = {reason.rule: reason for each in note.considered for reason in each.reasons}
     assert name in reasons
     rule = RULES[name]
@@ -151,6 +191,22 @@ def test_each_rule_is_told_with_its_weight_and_its_source_and_without_its_cause_
     nothing = Facts(Questionnaire(), findings())
     assert rule.test(nothing) is None
     assert rule.test(Facts(answers(no=tuple(QUESTIONS)), findings())) is None
+
+
+@pytest.mark.parametrize("pattern", ["lbbb", "rbbb", "paced", "wide"])
+def test_qt_of_a_wide_qrs_is_not_called_long(pattern: str) -> None:
+    narrow = note_of(answers("symptoms.syncope"), findings(qtc=520, conducted={"usual": 900}))
+    wide = note_of(answers("symptoms.syncope"), findings(qtc=520, conducted={"usual": 500, pattern: 400}))
+    assert "long_qt" in {each.name for each in narrow.considered}
+    assert "long_qt" not in {each.name for each in wide.considered}
+
+
+def test_what_is_conducted_otherwise_now_and_then_only_is_not_told() -> None:
+    few = findings(conducted={"usual": 950, "lbbb": 50})
+    assert (
+        note_of(answers("symptoms.syncope"), few).considered
+        == note_of(answers("symptoms.syncope"), findings()).considered
+    )
 
 
 def test_an_episode_is_evidence_with_its_strip_and_its_numbers() -> None:
@@ -173,8 +229,12 @@ def test_the_most_urgent_comes_first_then_the_weightiest() -> None:
         answers("symptoms.syncope", "symptoms.palpitations", "symptoms.chest_pain"),
         findings(episode("vt"), episode("af"), v_percent=12.0),
     )
-    order = [(URGENCIES.index(each.urgency), -each.points) for each in note.considered]
+    order = [(URGENCIES.index(each.urgency), -max(r.points for r in each.reasons)) for each in note.considered]
     assert order == sorted(order)
+    many = answers("symptoms.syncope", "history.structural_disease", "history.sudden_death_in_family")
+    arrest = note_of(many, findings(episode("vt", 40.0), episode("v_run"), episode("vf")))
+    assert [each.name for each in arrest.considered][:2] == ["arrest_rhythm", "ventricular_tachycardia"]
+    assert arrest.considered[0].points < arrest.considered[1].points
     assert note.considered[0].name == "ventricular_tachycardia"
     assert note.urgency == "now"
 
