@@ -48,14 +48,14 @@ def choose_leads(names: Sequence[str]) -> tuple[int, ...]:
     return (first, second)
 
 
-def cut(mv: NDArray[np.float32], rows: Sequence[int]) -> NDArray[np.float32]:
+def cut(mv: NDArray[np.float32], rows: NDArray[np.intp] | Sequence[int]) -> NDArray[np.float32]:
     """Cut the windows around `rows`, each lead's median taken away; rows outside `mv` are its nearest.
 
     Parameters
     ----------
     mv : float32 array, shape (n_samples, LEADS)
         Clean signal at `FS_HZ`.
-    rows : sequence of int, length n
+    rows : array of int, shape (n,)
         Rows of the R peaks.
 
     Returns
@@ -63,7 +63,7 @@ def cut(mv: NDArray[np.float32], rows: Sequence[int]) -> NDArray[np.float32]:
     float32 array, shape (n, WINDOW, LEADS)
         mV.
     """
-    windows: NDArray[np.float32] = mv[np.clip(np.array(rows, np.intp)[:, None] + _AROUND, 0, len(mv) - 1)]
+    windows: NDArray[np.float32] = mv[np.clip(np.asarray(rows, np.intp)[:, None] + _AROUND, 0, len(mv) - 1)]
     leads = windows.transpose(0, 2, 1).copy()
     leads.partition(WINDOW // 2, axis=2)
     windows -= leads[:, None, :, WINDOW // 2]

@@ -41,7 +41,7 @@ class _Waiting:
 
 @dataclass
 class _Due:
-    """A beat that is decided, yet to be described; `leads` are those that can be read."""
+    """A beat that is decided, yet to be described; `leads` are those whose signal quality lets them be read."""
 
     sample: int
     prev_s: float | None
@@ -169,24 +169,30 @@ class Beats:
         return _Due(sample, prev_s, next_s, self._readable(sample), decided)
 
     def _readable(self, sample: int) -> tuple[bool, ...]:
-        """Return which of the model's leads can be read around an R peak."""
-        row = sample - self._start
-        near = self._valid[max(row - _QRS, 0) : row + _QRS]
-        readable = [count >= _TRUSTED * len(near) for count in near.sum(axis=0).tolist()]
+        """Return which of the model's leads can be read around an R peak, by their quality."""
+        readable = [True] * len(self._columns)
         for quality in self._quality:
             if quality.start < sample + _QRS and sample - _QRS < quality.start + quality.n:
                 for i, column in enumerate(self._columns):
                     readable[i] = readable[i] and quality.leads[column] in _READABLE
-        return tuple(readable)
+        return (*readable, *[False] * (LEADS - len(readable)))
+
+    def _trusted(self, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Return in which leads enough samples around R peaks are valid, shape (n, LEADS)."""
+        valid_before = np.concatenate([np.zeros((1, LEADS), np.int64), np.cumsum(self._valid, axis=0)])
+        first, last = np.maximum(rows - _QRS, 0), np.minimum(rows + _QRS, len(self._valid))
+        return np.asarray(valid_before[last] - valid_before[first] >= _TRUSTED * (last - first)[:, None])
 
     def _described(self, due: list[_Due]) -> list[Beat]:
         """Make beats of those that are due; all at once, since most of what it costs is a cost per call."""
         if not due:
             return []
-        windows = cut(self._mv, [beat.sample - self._start for beat in due])
-        windows *= np.array([beat.leads for beat in due], np.float32)[:, None]
+        rows = np.array([beat.sample for beat in due], np.intp) - self._start
+        leads = np.array([beat.leads for beat in due]) & self._trusted(rows)
+        windows = cut(self._mv, rows)
+        windows *= leads[:, None]
         scaled, features = self._history.describe(windows, [beat.prev_s for beat in due], [beat.next_s for beat in due])
-        usable = [any(beat.leads) for beat in due]
+        usable = leads.any(axis=1).tolist()
         noisy = iter(self._noise.judge(windows[usable], features[usable]))
         return [
             Beat(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from itertools import pairwise
+from operator import sub
 
 from edge.messages import FS_HZ, Evidence, LabelledBeat
 from edge.stages.rhythm.episodes import Episodes, per_min, seconds
@@ -112,7 +112,7 @@ class RateTracker:
 
     def _judge(self, beat: LabelledBeat, running: bool) -> None:
         samples = [sample for sample, _ in self._beats]
-        intervals = sorted(b - a for a, b in pairwise(samples))
+        intervals = sorted(map(sub, samples[1:], samples))
         half = len(intervals) // 2
         median = (intervals[half] + intervals[~half]) / 2
         self._judged = beat.decided
