@@ -289,3 +289,36 @@ def test_gain_hardly_changes_a_beat(factor: float) -> None:
     other = beats_in(run(mv * np.float32(factor), peaks_of(REGULAR), [360]))[-1]
     np.testing.assert_allclose(other.window, one.window, atol=1e-4)
     np.testing.assert_allclose(other.features, one.features, atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("first", "stop", "readable"),
+    [
+        # A QRS complex is an eighth of a second to either side of its R peak; a quarter of it may be filled in.
+        (-45, -45 + 22, True),
+        (-45, -45 + 23, False),
+        (-200, -45 + 22, True),
+        (-200, -45 + 23, False),
+        (45 - 22, 200, True),
+        (45 - 23, 200, False),
+    ],
+)
+def test_a_lead_is_judged_over_the_qrs_complex(first: int, stop: int, readable: bool) -> None:
+    mv = ecg(REGULAR, 3600)
+    valid = np.ones(mv.shape, bool)
+    valid[1452 + first : 1452 + stop, 0] = False
+    stage = Beats(("MLII", "V1"))
+    for peak in peaks_of([588, 876, 1452, 2892]):
+        assert list(stage.push(peak)) == [peak]
+    beats = beats_in([*stage.push(Samples(start=0, mv=mv, valid=valid, lag=LAG)), *stage.flush()])
+    assert [bool(np.any(beat.window[:, 0])) for beat in beats] == [True, True, readable, True]
+
+
+@pytest.mark.parametrize(
+    ("start", "n", "readable"),
+    [(1000, 1452 - 45 - 1000, True), (1000, 1452 - 45 - 999, False), (1452 + 45, 360, True), (1452 + 44, 360, False)],
+)
+def test_the_state_of_a_lead_counts_from_the_qrs_complex_on(start: int, n: int, readable: bool) -> None:
+    off = Quality(start=start, n=n, leads=("off", "good"), decided=0)
+    beats = beats_in(run(ecg(REGULAR, 3600), [*peaks_of([588, 876]), off, *peaks_of([1452])], [3600]))
+    assert [bool(np.any(beat.window[:, 0])) for beat in beats] == [True, True, readable]

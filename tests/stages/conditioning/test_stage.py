@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from front_end import cut, ecg, events, signal, through
@@ -229,6 +231,18 @@ def test_a_short_gap_is_bridged(fs_hz: float) -> None:
     assert np.array_equal(numbers, np.arange(len(numbers)))
     assert not valid[gap.start : gap.start + gap.n].any()
     assert np.isfinite(got).all()
+
+
+@pytest.mark.parametrize("pieces", [1, 3])
+@pytest.mark.parametrize("fs_hz", RATES)
+def test_up_to_150_ms_are_bridged(fs_hz: float, pieces: int) -> None:
+    mv, _ = ecg(6, fs_hz)
+    start, most = int(4 * fs_hz), round(0.15 * fs_hz)
+    for n, bridged in ((most, True), (most + 1, False)):
+        cuts = [start + n * piece // pieces for piece in range(pieces + 1)]
+        gaps = [(first, stop - first) for first, stop in pairwise(cuts)]
+        told = gaps_of(through(Conditioning(fs_hz, 2), cut(mv, [100], gaps)))
+        assert [gap.bridged for gap in told] == [bridged or piece < pieces - 1 for piece in range(pieces)]
 
 
 @pytest.mark.parametrize("fs_hz", RATES)
