@@ -97,7 +97,9 @@ def _conduction(found: Findings) -> Iterator[Sentence]:
     spans = (("PR", found.intervals.pr_ms), ("QRS", found.intervals.qrs_ms), ("QT", found.intervals.qt_ms))
     said = [f"{name} {spread.median:.0f} ms" for name, spread in spans if spread is not None]
     if "Fridericia" in found.intervals.qtc_ms:
-        said.append(f"QTc {found.intervals.qtc_ms['Fridericia']:.0f} ms (Fridericia)")
+        wide = 2 * (all_beats - beats.get("usual", 0)) > all_beats
+        caveat = ", which a wide QRS makes long" if wide else ""
+        said.append(f"QTc {found.intervals.qtc_ms['Fridericia']:.0f} ms (Fridericia){caveat}")
     if said:
         yield Sentence(text=f"{', '.join(said)}.")
 

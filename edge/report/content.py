@@ -23,6 +23,8 @@ LABELS = {
     "Q": "could not be called",
 }
 _ORDER = {"high": 0, "medium": 1, "low": 2}
+_SAME_S = 3.0
+"""Episodes that begin so close to each other are shown by one strip, with the most urgent one's context."""
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -38,6 +40,8 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         Of the episode; empty if it shows none.
     strip : StripFinding
         The samples.
+    episodes : tuple of int
+        Numbers of the episodes that begin in it.
     """
 
     number: int
@@ -45,36 +49,62 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     text: str
     priority: str
     strip: StripFinding
+    episodes: tuple[int, ...] = ()
 
 
 def figures(found: Findings) -> list[Figure]:
-    """Return the strips in the report's order: urgent episodes first, then the typical one and the noisiest."""
+    """Return the strips in the report's order: urgent episodes first, then the typical one and the noisiest.
+
+    What begins within a few seconds of something more urgent is on the same strip.
+    """
     by_number = {episode.number: episode for episode in found.episodes}
     shown = sorted(
         (s for s in found.strips if s.episode in by_number),
         key=lambda s: (_ORDER[by_number[s.episode or 0].priority], by_number[s.episode or 0].onset),
     )
     rest = [s for s in found.strips if s.episode is None]
-    return [
-        _figure(found, number, strip, by_number.get(-1 if strip.episode is None else strip.episode))
-        for number, strip in enumerate([*shown, *rest], start=1)
+    groups: list[list[StripFinding]] = []
+    for strip in shown:
+        group = next((g for g in groups if abs(g[0].start - strip.start) <= _SAME_S * strip.fs_hz), None)
+        if group is None:
+            groups.append([strip])
+        else:
+            group.append(strip)
+    told = [
+        _figure(found, number, group[0], [by_number[strip.episode or 0] for strip in group])
+        for number, group in enumerate(groups, start=1)
     ]
+    return [*told, *(_other(found, number, strip) for number, strip in enumerate(rest, start=len(told) + 1))]
 
 
 def numbers(shown: Sequence[Figure]) -> dict[int, int]:
     """Return the number of the strip that shows each episode, by the episode's number."""
-    return {figure.strip.episode: figure.number for figure in shown if figure.strip.episode is not None}
+    return {episode: figure.number for figure in shown for episode in figure.episodes}
 
 
-def _figure(found: Findings, number: int, strip: StripFinding, episode: EpisodeFinding | None) -> Figure:
-    if episode is None:
-        heading = "A typical stretch" if strip.why == "typical" else "The stretch that could be read least"
-        return Figure(number=number, heading=heading, text=_when(found, strip), priority="", strip=strip)
-    name = episode.title[0].upper() + episode.title[1:]
+def _figure(found: Findings, number: int, strip: StripFinding, episodes: Sequence[EpisodeFinding]) -> Figure:
+    names = list(dict.fromkeys(episode.title for episode in episodes))
+    heading = "; ".join(names)
+    return Figure(
+        number=number,
+        heading=heading[0].upper() + heading[1:],
+        text="; ".join(_judged(found, episode, named=len(episodes) > 1) for episode in episodes),
+        priority=episodes[0].priority,
+        strip=strip,
+        episodes=tuple(episode.number for episode in episodes),
+    )
+
+
+def _judged(found: Findings, episode: EpisodeFinding, *, named: bool) -> str:
     stop_s = episode.onset_s + episode.duration_s
     when = f"{found.clock(episode.onset_s)}–{found.clock(stop_s)}"
     text = ", ".join([*evidence(episode), when + (", lasting at the end" if episode.lasting else "")])
-    return Figure(number=number, heading=name, text=text, priority=episode.priority, strip=strip)
+    return f"{episode.title}: {text}" if named else text
+
+
+def _other(found: Findings, number: int, strip: StripFinding) -> Figure:
+    heading = "A typical stretch" if strip.why == "typical" else "The stretch that could be read least"
+    return Figure(number=number, heading=heading, text=_when(found, strip), priority="", strip=strip)
 
 
 def _when(found: Findings, strip: StripFinding) -> str:

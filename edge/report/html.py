@@ -16,12 +16,12 @@ _STYLE = f"""
 *{{box-sizing:border-box}}
 body{{margin:0;background:#f3f3f1;color:#111;font:10pt/1.45 {FONT};font-variant-numeric:tabular-nums}}
 main{{max-width:280mm;margin:0 auto;padding:8mm;background:#fff}}
-.sheet{{max-width:190mm}}
+.sheet{{max-width:230mm}}
 h1{{font-size:15pt;font-weight:600;margin:0 0 1mm}}
 h2{{font-size:11pt;font-weight:600;margin:7mm 0 2mm;padding-bottom:.8mm;border-bottom:.3mm solid {ACCENT}}}
 h3{{font-size:10pt;font-weight:600;margin:0}}
 p{{margin:0 0 2mm}}
-a{{color:{ACCENT}}}
+a{{color:{ACCENT};white-space:nowrap}}
 .facts{{display:flex;flex-wrap:wrap;gap:1mm 8mm;margin:2mm 0 0;padding:0}}
 .facts div{{display:flex;gap:2mm}}
 .facts dt{{color:#5c5c5c}}
@@ -37,18 +37,20 @@ ul.findings li{{padding:.8mm 0 .8mm 3mm;border-left:1.2mm solid #d9d9d9;margin-b
 .considered td{{border:0}}
 table{{border-collapse:collapse;font-size:9.5pt}}
 th,td{{text-align:left;padding:.7mm 4mm .7mm 0;border-bottom:.1mm solid #d9d9d9;vertical-align:top;font-weight:400}}
-thead th{{color:#5c5c5c}}
-.n{{text-align:right}}
-.two{{display:flex;flex-wrap:wrap;gap:0 12mm}}
+thead th{{color:#5c5c5c}}td:first-child{{white-space:nowrap}}
+.n{{text-align:right;white-space:nowrap}}
+.two{{display:flex;flex-wrap:wrap;gap:0 10mm}}.two>div:last-child{{flex:1 1 80mm;min-width:0}}
 figure{{margin:0 0 6mm;break-inside:avoid}}
 figcaption{{margin:0 0 1.5mm;padding-left:3mm;border-left:1.2mm solid #d9d9d9}}
 .strip{{overflow-x:auto}}
-svg{{display:block}}
+svg{{display:block}}.trend{{overflow-x:auto}}.trend svg{{width:100%;min-width:130mm;height:auto}}
 small,.quiet{{color:#5c5c5c;font-size:9pt}}
 @page{{size:A4;margin:10mm}}
 @page strips{{size:A4 landscape;margin:10mm}}
 .sheetful{{margin-bottom:6mm;break-inside:avoid}}
-@media print{{body{{background:none}}main{{padding:0;max-width:none}}.strips{{page:strips}}.strip{{overflow:visible}}
+@media print{{body{{background:none;font-size:8.5pt}}
+table{{font-size:8pt}}ul.findings li{{padding:0 0 0 3mm;margin:0}}
+h2{{margin-top:4mm}}main{{padding:0;max-width:none}}.strips{{page:strips}}.strip{{overflow:visible}}
 h2,h3,figcaption{{break-after:avoid}}}}
 """
 _SIGNS = {"high": "!!!", "medium": "!!", "low": "!"}
@@ -77,7 +79,7 @@ def page(found: Findings, note: Note | None = None, disclosure: Disclosure | Non
         _sentences(found, by_episode),
         triage.section(note, by_episode) if note is not None else "",
         "<h2>Rate and rhythm</h2>",
-        f"<div class=strip>{svg(trend.draw(found))}</div>",
+        f"<div class=trend>{svg(trend.draw(found))}</div>",
         "<div class=two><div><h2>Beats</h2>",
         _table(("", "class", "beats", "share", "an hour"), content.beat_rows(found), numbers=(2, 3, 4), beat=True),
         "</div><div><h2>Rate, intervals, variability</h2>",

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _A4 = (210.0, 297.0)
 _MARGIN = 12.0
 _FOOT = 8.0
+_BESIDE, _BETWEEN = 82.0, 6.0
+"""Width of the left of two tables beside each other, and between them, mm."""
 _SIGNS = {"high": "!!!", "medium": "!!", "low": "!"}
 
 
@@ -136,9 +138,18 @@ def _first_page(found: Findings, shown: Sequence[content.Figure]) -> list[Any]:
     out += [_sentence(s.text, s.priority or "", numbers.get(s.episode or 0)) for s in found.sentences]
     width = _A4[0] - 2 * _MARGIN
     out += [*_heading("Rate and rhythm"), _flowable(trend.draw(found, width))]
-    out += [*_heading("Beats"), _table(("", "class", "beats", "share", "an hour"), content.beat_rows(found), (2, 3, 4))]
-    out += [*_heading("Rate, intervals, variability"), _table((), content.measures(found), (1,))]
-    return out
+    beats = _table(("", "class", "beats", "share", "an hour"), content.beat_rows(found), (2, 3, 4))
+    measures = _table((), content.measures(found), (1,), widths=(20, 18, width - _BESIDE - 38 - _BETWEEN))
+    left, right = [*_heading("Beats"), beats], [*_heading("Rate, intervals, variability"), measures]
+    return [*out, _side_by_side(left, right, width)]
+
+
+def _side_by_side(left: list[Any], right: list[Any], width: float) -> Any:
+    from reportlab.platypus import Table, TableStyle  # noqa: PLC0415
+
+    style = [(f"{side}PADDING", (0, 0), (-1, -1), 0) for side in ("TOP", "BOTTOM", "LEFT", "RIGHT")]
+    widths = [_BESIDE * MM, _BETWEEN * MM, (width - _BESIDE - _BETWEEN) * MM]
+    return Table([[left, "", right]], colWidths=widths, style=TableStyle([*style, ("VALIGN", (0, 0), (-1, -1), "TOP")]))
 
 
 def _sentence(text: str, priority: str, number: int | None) -> Any:
@@ -157,13 +168,23 @@ def _sentence(text: str, priority: str, number: int | None) -> Any:
     return Table([[said]], style=TableStyle(rules), spaceAfter=1.2, hAlign="LEFT")
 
 
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]], numbers: tuple[int, ...] = ()) -> Any:
+def _table(
+    head: tuple[str, ...],
+    rows: Iterable[tuple[str, ...]],
+    numbers: tuple[int, ...] = (),
+    *,
+    widths: tuple[float, ...] | None = None,
+) -> Any:
+    """Return a table; with `widths`, mm, the text of its last column goes on below."""
     from reportlab.platypus import Table, TableStyle  # noqa: PLC0415
 
-    cells = [[latin(cell)[:90] for cell in row] for row in rows]
+    cells: list[list[Any]] = [[latin(cell)[:90] for cell in row] for row in rows]
+    if widths is not None:
+        cells = [[*row[:-1], _say(row[-1], _style(8.5))] for row in cells]
     cells = [[latin(cell) for cell in head], *cells] if head else cells
     style = [
         ("FONT", (0, 0), (-1, -1), REGULAR, 8.5),
+        ("LEADING", (0, 0), (-1, -1), 8.5 * 1.35),
         ("LINEBELOW", (0, 0), (-1, -1), 0.3, d.PALE),
         ("TOPPADDING", (0, 0), (-1, -1), 1.5),
         ("BOTTOMPADDING", (0, 0), (-1, -1), 1.5),
@@ -171,7 +192,13 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]], numbers: tupl
         *((("ALIGN"), (i, 0), (i, -1), "RIGHT") for i in numbers),
         *([("TEXTCOLOR", (0, 0), (-1, 0), d.GREY)] if head else []),
     ]
-    return Table(cells or [[""]], style=TableStyle(style), hAlign="LEFT", repeatRows=1 if head else 0)
+    return Table(
+        cells or [[""]],
+        colWidths=None if widths is None else [w * MM for w in widths],
+        style=TableStyle([*style, ("VALIGN", (0, 0), (-1, -1), "TOP")]),
+        hAlign="LEFT",
+        repeatRows=1 if head else 0,
+    )
 
 
 def _strips(found: Findings, shown: Sequence[content.Figure]) -> list[Any]:

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from edge.api import Analyzed, analyze
@@ -16,7 +17,7 @@ from edge.findings.analyze import findings_of
 from edge.findings.findings import Findings
 from edge.inference.beat_model import BeatModel
 from edge.report import write_report
-from edge.report.content import figures, picture
+from edge.report.content import figures, numbers, picture
 from edge.report.drawing import Grid, Line
 from edge.report.html import page
 from edge.report.strip import MM_PER_MV, MM_PER_S
@@ -132,3 +133,22 @@ def test_the_unreadable_is_hatched_never_blank() -> None:
     with BeatModel.load() as model:
         found = findings_of(ArrayRecording(mv, 250, ["II"]), model)
     assert "url(#hatch)" in page(found)
+
+
+def test_what_begins_together_is_shown_once_and_every_episode_leads_there(toy: Analyzed) -> None:
+    found = toy.findings
+    first = next(s for s in found.strips if s.episode is not None)
+    urgent = next(e for e in found.episodes if e.number == first.episode)
+    other = replace(urgent, number=900, kind="couplet", title="couplet", priority="low", onset=urgent.onset + 300)
+    later = replace(other, number=901, onset=urgent.onset + 1_000_000)
+    strips = (*found.strips, replace(first, episode=900, start=first.start + 300))
+    strips = (*strips, replace(first, episode=901, start=first.start + 1_000_000))
+    both = replace(found, episodes=(*found.episodes, other, later), strips=strips)
+    before, after = figures(found), figures(both)
+    assert len(after) == len(before) + 1
+    at = numbers(after)
+    assert at[900] == at[urgent.number] != at[901]
+    figure = after[at[900] - 1]
+    assert figure.priority == urgent.priority
+    assert figure.strip.start == first.start
+    assert "couplet" in figure.heading
