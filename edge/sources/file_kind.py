@@ -16,6 +16,7 @@ _LONGEST = 200
 _RECORDING = "give a recording: a WFDB record, a table or an EDF file"
 _EXPORT = "export it as EDF or CSV, and give that"
 _UNPACK = "unpack it, and give a recording in it"
+_SHEET = ("is a document of a spreadsheet or office program", "save its sheet as CSV, and give that")
 _PAGE = "give it a name that ends as its kind does (.png, .jpg, .pdf); `ecg-edge strip` reads ECG paper"
 
 
@@ -36,9 +37,12 @@ _BY_HEAD: tuple[tuple[re.Pattern[bytes], FileKind], ...] = tuple(
         (rb"%PDF-", "is a PDF document", _PAGE),
         (rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|GIF8|BM.{4}\0\0\0\0|II\*\0|MM\0\*|RIFF.{4}WEBP", "is a picture", _PAGE),
         (rb".{4}ftyp(hei|mif|avif)", "is a picture", _PAGE),
+        (rb"PK\x03\x04.{26}(\[Content_Types\]|_rels|xl/|docProps|mimetypeapplication/vnd\.oasis)", *_SHEET),
+        (rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", *_SHEET),
         (rb"PK\x03\x04|\x1f\x8b|BZh|\xfd7zXZ\0|7z\xbc\xaf\x27\x1c|Rar!|\x28\xb5\x2f\xfd", "is an archive", _UNPACK),
         (rb".{128}DICM", "is a DICOM file", "give it a name that ends in .dcm"),
         (rb"SCPECG|.{6,22}SCPECG", "is an SCP-ECG file", _EXPORT),
+        (rb"(?i)\xef?\xbb?\xbf?\s*<(!doctype html|html|head|body)\b", "is a web page", "download the file itself"),
         (rb"\xef?\xbb?\xbf?\s*<\?xml|\xef?\xbb?\xbf?\s*<\w", "is an XML file", "give it a name that ends in .xml"),
         (rb"SQLite format 3\0", "is a database", _RECORDING),
         (rb".{4}TFL3", "is a model", "a model is chosen with --model"),
@@ -47,6 +51,8 @@ _BY_HEAD: tuple[tuple[re.Pattern[bytes], FileKind], ...] = tuple(
         (rb"\s*[\[{]", "is a JSON or TOML file", _RECORDING),
     )
 )
+_NO_TABLES = next(i for i, (_, kind) in enumerate(_BY_HEAD) if kind.what == "is an XML file")
+"""The kinds before that one are told by bytes that no table begins with."""
 _BY_SUFFIX = {
     "toml": FileKind("is a configuration", "a configuration is given with --config"),
     "dat": FileKind("is a signal file without its header", "fetch {stem}.hea as well"),
@@ -55,6 +61,11 @@ _BY_SUFFIX = {
     "atr": FileKind("is an annotation file", "give the record that it is of"),
     "edge": FileKind("is an annotation file", "give the record that it is of"),
 }
+
+
+def kind_of_binary(head: bytes) -> FileKind | None:
+    """Return what a file that begins so is, if it is certainly no table, whatever its name."""
+    return next((kind for pattern, kind in _BY_HEAD[:_NO_TABLES] if pattern.match(head)), None)
 
 
 def file_kind(path: Path) -> FileKind | None:

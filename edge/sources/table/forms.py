@@ -231,7 +231,8 @@ def _opensignals(columns: tuple[Column, ...], text: str) -> Said | None:
         fs_hz = float(device["sampling rate"])
     except (ValueError, KeyError, StopIteration, TypeError, AttributeError, RecursionError):
         return None
-    if len(names) != len(columns):
+    # A tab at the end of each line makes no column.
+    if not 0 <= len(columns) - len(names) <= 1:
         return None
     supply_mv = 3300.0 if "bitalino" in str(device.get("device", "")).lower() else 3000.0
     gain = AMPLIFIER if supply_mv == 3300.0 else 1000.0
@@ -250,6 +251,7 @@ def _opensignals(columns: tuple[Column, ...], text: str) -> Said | None:
             if is_ecg
             else Column(name=f"{name} {sensor}", unit=sensor.lower())
         )
+    out += [Column()] * (len(columns) - len(names))
     notes.append(f"ADC counts of {supply_mv / 1000:g} V, an ECG sensor's gain of {gain:g} assumed")
     start = _start(f"{device.get('date', '')} {str(device.get('time', '')).split('.')[0].strip()}")
     return Said(columns=tuple(out), fs_hz=fs_hz, start=start, form="OpenSignals", notes=tuple(notes))

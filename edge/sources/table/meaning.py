@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -19,7 +19,7 @@ from edge.sources.serial.settings import BoardSettings
 from edge.sources.signal_kind import Verdict, choose_leads, kind_of
 from edge.sources.table.forms import AMPLIFIER, Column, Said, unit_mv
 from edge.sources.table.rows import Rows
-from edge.sources.table.times import TimeColumn, find_time, in_seconds, rate_of, start_of
+from edge.sources.table.times import TimeColumn, day_beside, find_time, in_seconds, rate_of, start_of
 
 SAY_RATE = "say how many samples a second it has, --rate HZ (fs_hz in Python and over HTTP)"
 
@@ -96,13 +96,14 @@ class _Reading:
         self._kinds = [_kind(c, v, fs_hz) for c, v in zip(said.columns, head.numbers.T, strict=True)]
         counting = [i for i, kind in enumerate(self._kinds) if kind.kind in ("clock", "counter")]
         self._time = find_time(said.columns, head.cells, head.numbers, counting)
+        self._day = None if self._time is None else day_beside(self._time, head.cells)
         self._first_s = 0.0
 
     def meaning(self) -> Meaning:
         fs_hz = self._rate()
         columns, leads = self._leads()
         mv, zero = self._scales(columns, fs_hz)
-        start = self._said.start or (None if self._time is None else start_of(self._time, self._first_s))
+        start = self._said.start or self._begun()
         return Meaning(
             fs_hz=fs_hz,
             time=self._time,
@@ -114,11 +115,21 @@ class _Reading:
             notes=tuple(dict.fromkeys(self._notes)),
         )
 
+    def _begun(self) -> datetime | None:
+        """Return the time of the first row, as its time says it, or with the day that stands beside it."""
+        if self._time is None:
+            return None
+        if self._day is not None:
+            return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=self._day[1] + self._first_s)
+        return start_of(self._time, self._first_s)
+
     def _rate(self) -> float:
         """Return the rate; a time that contradicts it is not followed."""
         measured, time = self._measured(), self._time
         fs_hz = self._asked.fs_hz or self._said.fs_hz or measured
         if fs_hz is None:
+            if (back := self._runs_back()) is not None:
+                raise SourceError(self._name, f"its time ({back}) runs backwards", "sort its rows by time")
             raise SourceError(self._name, f"{self._understood()}; nothing says its rate", SAY_RATE)
         if time is not None and time.kind != "sample":
             if measured is None:
@@ -135,6 +146,14 @@ class _Reading:
             raise SourceError(self._name, f"has {fs_hz:g} samples a second", "no ECG has so many: say its rate")
         check_rate(self._name, fs_hz)
         return fs_hz
+
+    def _runs_back(self) -> str | None:
+        """Return the name of a column that falls in even steps from row to row."""
+        for name, values in zip(self._names, self._head.numbers.T, strict=True):
+            steps = np.diff(values[np.isfinite(values)])
+            if len(steps) > 10 and (steps < 0).all() and steps.min() > 1.5 * steps.max() - 1e-9:
+                return name
+        return None
 
     def _measured(self) -> float | None:
         time = self._time
@@ -154,7 +173,9 @@ class _Reading:
     def _leads(self) -> tuple[list[int], tuple[str, ...]]:
         """Return which columns are leads, and their names."""
         time = -1 if self._time is None else self._time.index
-        rest = [i for i, kind in enumerate(self._kinds) if i != time and kind.kind not in ("clock", "counter")]
+        beside = () if self._day is None else (self._day[0],)
+        clocks = {time, *beside, *(i for i, kind in enumerate(self._kinds) if kind.kind in ("clock", "counter"))}
+        rest = [i for i in range(len(self._kinds)) if i not in clocks]
         # A separator at the end of each line makes no column.
         rest = [i for i in rest if self._said.columns[i].name or np.isfinite(self._head.numbers[:, i]).any()]
         if self._asked.leads is not None:
@@ -216,7 +237,8 @@ class _Reading:
     def _guessed(self, columns: Sequence[Column], values: Floats, fs_hz: float) -> tuple[Floats, Floats]:
         told = all(column.unit in _COUNTS for column in columns)
         scale = scale_of(values, BoardSettings(), unit="adc" if told else None, beats=True, fs_hz=fs_hz)
-        self._notes.append(scale.text if told else f"no unit is said: the numbers are taken for {scale.text}")
+        taken = scale.text if scale.text.startswith("of ") else f"taken for {scale.text}"
+        self._notes.append(scale.text if told else f"no unit is said: the numbers are {taken}")
         return np.full(len(columns), scale.mv), np.full(len(columns), scale.zero)
 
 

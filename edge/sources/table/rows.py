@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import SourceError
-from edge.sources.table.text import Layout
+from edge.sources.table.text import GROUPED, Layout
 
 
 class Rows(msgspec.Struct, frozen=True, eq=False):
@@ -95,6 +95,9 @@ def _numbers(frame: Any, layout: Layout) -> NDArray[np.float64]:
         column = frame[i]
         if column.dtype.kind not in "iufb":
             text = column.astype(str).str.strip(" '\"")
+            if layout.thousands:  # only where a number is so written: other columns may have other decimals
+                grouped = text.str.fullmatch(GROUPED[layout.decimal])
+                text = text.where(~grouped, text.str.replace(layout.thousands, "", regex=False))
             text = text.str.replace(",", ".", regex=False) if layout.decimal == "," else text
             column = pd.to_numeric(text, errors="coerce")
         out[:, i] = column.to_numpy(np.float64)

@@ -13,9 +13,11 @@ from typing import Literal
 import msgspec
 
 from edge.errors import SourceError
+from edge.sources.file_kind import kind_of_binary
 
 HEAD_BYTES = 1 << 20
 """So much of a file is looked at to find out how it is written."""
+_ZEROS = 0.9
 _LINES = 400
 _JUDGED = 60
 _MOST_COLUMNS = 256
@@ -26,9 +28,15 @@ Separator = Literal[",", ";", "\t", "|", " ", ""]
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _TIME = re.compile(
     r"\[?(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})?[T ]*"
-    r"(\d{1,2}:\d{2}(:\d{2})?([.,:]\d+)?)?( ?(Z|[-+]\d{2}:?\d{2}))?( \d{1,2}/\d{1,2}/\d{4})?\]?"
+    r"(\d{1,2}:\d{2}(:\d{2})?([.,:]\d+)?( ?[AaPp]\.?[Mm]\.?)?)?( ?(Z|[-+]\d{2}:?\d{2}))?( \d{1,2}/\d{1,2}/\d{4})?\]?"
 )
-_EMPTY = frozenset({"", "-", "nan", "na", "n/a", "null", "none", "inf", "-inf"})
+GROUPED = {
+    ",": re.compile(r"[-+]?\d{1,3}(\.\d{3})+(,\d+)?"),
+    ".": re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?"),
+}
+"""Numbers whose thousands are set apart, by what their decimals are; `1,234` alone may be one of three decimals."""
+_LIST = re.compile(r"\[\s*[-+.\d]+(\s*[,; ]\s*[-+.\deE]+){50,}")
+_EMPTY = frozenset({"", "-", "nan", "na", "n/a", "#n/a", "null", "none", "inf", "-inf"})
 
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +50,8 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
         Between cells.
     decimal : str
         Point or comma.
+    thousands : str
+        What sets thousands apart, if anything does.
     first : int
         Line of the first row of numbers, from 0.
     columns : int
@@ -55,6 +65,7 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
     encoding: str
     separator: Separator
     decimal: str
+    thousands: str = ""
     first: int
     columns: int
     header: tuple[str, ...]
@@ -77,6 +88,8 @@ def read_layout(path: Path) -> Layout:
         raise SourceError(str(path), error.strerror or "cannot be read", "check the path") from error
     if not head.strip(b"\x00\xef\xbb\xbf\xff\xfe \t\r\n"):
         raise SourceError(path.name, "is empty", "give a table with samples in it")
+    if (kind := kind_of_binary(head)) is not None:
+        raise SourceError(path.name, kind.what, kind.fix)
     encoding = _encoding(path.name, head)
     lines = head.decode(encoding, errors="replace").splitlines()
     lines = lines if whole else lines[:-1]
@@ -94,6 +107,10 @@ def _encoding(name: str, head: bytes) -> str:
         if head.startswith(mark):
             return encoding
     if b"\0" in head:
+        # Text of two bytes each, without a mark: every other one is 0.
+        for zeros, encoding in ((head[1::2], "utf-16-le"), (head[::2], "utf-16-be")):
+            if zeros.count(0) > _ZEROS * len(zeros) and head.count(0) < len(head) * (1 + _ZEROS) / 2 - 1:
+                return encoding
         raise SourceError(name, "is no text", "give a table (CSV, TXT), EDF, a WFDB record, NumPy or MATLAB")
     try:
         # The head may end within a character.
@@ -112,6 +129,8 @@ def _layout(name: str, encoding: str, lines: Sequence[str]) -> Layout:
         if k and (best is None or share > best[0] + 0.02):
             best = (share, -order, separator, decimal, k)
     if best is None or best[0] < 0.5:
+        if any(_LIST.search(line) for line in lines):
+            raise SourceError(name, "has its samples as a list in one cell", "give one row per sample")
         shown = filled[-1][1][:60] if filled else ""
         raise SourceError(name, f"has no rows of numbers (a line of it: {shown!r})", "give one column per lead")
     _, _, separator, decimal, k = best
@@ -131,6 +150,7 @@ def _layout(name: str, encoding: str, lines: Sequence[str]) -> Layout:
         encoding=encoding,
         separator=separator,
         decimal=decimal,
+        thousands=_thousands(rows, decimal),
         first=first,
         columns=k,
         header=header,
@@ -175,7 +195,20 @@ def is_time(cell: str) -> bool:
 
 def _is_number(cell: str, decimal: str) -> bool:
     text = cell.replace(",", ".") if decimal == "," else cell
-    return len(text) < 40 and _NUMBER.fullmatch(text) is not None
+    return len(text) < 40 and (_NUMBER.fullmatch(text) is not None or _is_grouped(cell, decimal))
+
+
+def _is_grouped(cell: str, decimal: str) -> bool:
+    """Whether the thousands of a number are set apart for sure: it has decimals as well, or two such marks."""
+    mark = "." if decimal == "," else ","
+    sure = cell.count(mark) > 1 or (mark in cell and decimal in cell)
+    return sure and GROUPED[decimal].fullmatch(cell) is not None
+
+
+def _thousands(rows: Sequence[Sequence[str]], decimal: str) -> str:
+    """Return what sets thousands apart, if anything does."""
+    mark = "." if decimal == "," else ","
+    return mark if any(_is_grouped(cell, decimal) for row in rows for cell in row) else ""
 
 
 def _is_row(line: str, separator: Separator, decimal: str, k: int) -> bool:

@@ -69,9 +69,9 @@ def find_time(
     for index, column in enumerate(columns):
         written = [cell for cell in cells.get(index, ())[:_LOOKED_AT] if cell]
         if written and sum(map(is_time, written)) > 0.9 * len(written):
-            kind: Kind = "date" if re.search(r"\d{4}", written[0]) else "clock"
+            kind: Kind = "date" if _DAY.search(written[0]) else "clock"
             seconds = np.array([_seconds(cell, kind) for cell in written])
-            what = "dates and times" if kind == "date" else "a clock's time"
+            what = "dates and times" if kind == "date" else "times of day"
             found.append((1, _fineness(seconds), TimeColumn(index=index, kind=kind, text=what)))
         elif index in counting:
             numbers = values[:, index]
@@ -186,17 +186,33 @@ def _seconds(cell: str, kind: Kind) -> float:
 
 def _clock(text: str) -> float:
     """Return seconds of `h:mm:ss.mmm`, or of `m:ss.mmm`, which PhysioNet writes."""
+    text, half = _half_of_day(text)
     parts = text.replace(",", ".").split(":")
     if len(parts) == 4:
         parts = [*parts[:2], f"{parts[2]}.{parts[3]}"]
     seconds = float(parts[-1]) + 60 * float(parts[-2])
+    if half is not None:
+        # Twelve hours that begin with the twelfth; without seconds there are hours and minutes.
+        hours, minutes = float(parts[0]) % 12 + half, seconds if len(parts) == 3 else 60 * float(parts[-1])
+        return 3600 * hours + minutes
     return seconds + 3600 * float(parts[0]) if len(parts) == 3 else seconds
+
+
+def _half_of_day(text: str) -> tuple[str, int | None]:
+    """Return a time without AM or PM, and the hours that it adds; None where there is neither."""
+    found = re.search(r"(?i)\s*([ap])\.?m\.?\s*$", text)
+    return (text, None) if found is None else (text[: found.start()], 12 if found[1].lower() == "p" else 0)
 
 
 _SHAPES = ("%d/%m/%Y %H:%M:%S.%f", "%d.%m.%Y %H:%M:%S.%f", "%Y/%m/%d %H:%M:%S.%f", "%H:%M:%S.%f %d/%m/%Y")
 
 
 def _date(text: str) -> float:
+    text, half = _half_of_day(text)
+    if half is not None:
+        # Who writes AM and PM writes the month first.
+        day, _, clock = text.strip().rpartition(" ")
+        return _day(day, american=True) + _clock(f"{clock} {'pm' if half else 'am'}")
     text = text.replace(",", ".")
     try:
         when = datetime.fromisoformat(text)
@@ -204,6 +220,40 @@ def _date(text: str) -> float:
         text = text if "." in text.split(":")[-1] else re.sub(r"(:\d{2})(?!.*:\d{2})", r"\1.0", text)
         when = next(d for shape in _SHAPES if (d := _shaped(text, shape)) is not None)
     return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+
+
+_DAYS = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d/%m/%Y", "%d-%m-%Y", "%m/%d/%Y", "%m-%d-%Y")
+_DAY = re.compile(r"\d{4}([-/.])\d{1,2}\1\d{1,2}|\d{1,2}([-/.])\d{1,2}\2\d{4}")
+
+
+def day_beside(column: TimeColumn, cells: Mapping[int, Sequence[str]]) -> tuple[int, float] | None:
+    """Return the column that says the day of a clock's times, and its first day in seconds since 1970."""
+    if column.kind != "clock":
+        return None
+    half = any(_half_of_day(cell)[1] is not None for cell in cells.get(column.index, ())[:10])
+    for index, written in cells.items():
+        days = [cell for cell in written[:_LOOKED_AT] if cell]
+        if days and all(_DAY.fullmatch(day) for day in days):
+            try:
+                return index, _day(days[0], american=half)
+            except ValueError:
+                continue
+    return None
+
+
+def _day(text: str, *, american: bool = False) -> float:
+    """Return a day in seconds since 1970.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    shapes = ("%m/%d/%Y", "%m-%d-%Y", *_DAYS) if american else _DAYS
+    when = next((day for shape in shapes if (day := _shaped(text, shape)) is not None), None)
+    if when is None:
+        raise ValueError(text)
+    return when.replace(tzinfo=UTC).timestamp()
 
 
 def _shaped(text: str, shape: str) -> datetime | None:

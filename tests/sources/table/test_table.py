@@ -111,6 +111,60 @@ def test_whatever_encoding(tmp_path: Path, encoding: str) -> None:
     np.testing.assert_allclose(mv[:, 0], A, atol=0.001)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_two_bytes_for_each_letter_without_a_mark(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes(("time,II (mV)\n" + rows(T, A)).encode(encoding))
+    stream, mv, _ = read(path)
+    assert (stream.fs_hz, stream.leads) == (FS, ("II",))
+    np.testing.assert_allclose(mv[:, 0], A, atol=0.001)
+
+
+@pytest.mark.parametrize(("decimal", "thousands"), [(",", "."), (".", ","), (",", "")])
+def test_thousands_that_are_set_apart(write: Write, decimal: str, thousands: str) -> None:
+    def written(value: float, form: str) -> str:
+        return f"{value:{form}}".translate(str.maketrans({",": thousands, ".": decimal}))
+
+    tens_of_nv = [f'"{written(v * 1e5, ",.1f")}"' for v in A]
+    text = "time;x [nV]\n" + rows([written(t, ".4f") for t in T], tens_of_nv, sep=";")
+    _, mv, _ = read(write(text))
+    np.testing.assert_allclose(mv[:, 0], A / 10, atol=0.001)
+
+
+def test_one_column_s_thousands_are_not_another_s_decimals(write: Write) -> None:
+    values = [f"{v * 1e4:,.1f}".translate(str.maketrans(",.", ".,")) for v in A]
+    stream, mv, _ = read(write("time;x [uV]\n" + rows([f"{t:.4f}" for t in T], values, sep=";")))
+    assert stream.fs_hz == FS
+    np.testing.assert_allclose(mv[:, 0], 10 * A, atol=0.001)
+
+
+NOON = datetime(2026, 12, 3, 11, 59, 58)
+HALVES = [NOON + timedelta(seconds=float(s)) for s in T]
+
+
+@pytest.mark.parametrize(
+    ("day", "clock", "start"),
+    [
+        ("%d.%m.%Y", "%H:%M:%S.%f", NOON),
+        ("%Y-%m-%d", "%H:%M:%S.%f", NOON),
+        ("%m/%d/%Y", "%I:%M:%S.%f %p", NOON),
+        ("", "%I:%M:%S.%f %p", None),
+        ("", "%m/%d/%Y %I:%M:%S.%f %p", NOON),
+        ("", "%d/%m/%Y %H:%M:%S.%f", NOON),
+    ],
+)
+def test_days_beside_a_clock_and_clocks_of_twelve_hours(
+    write: Write, day: str, clock: str, start: datetime | None
+) -> None:
+    columns = [[when.strftime(form) for when in HALVES] for form in (day, clock) if form]
+    names = ",".join(["day", "time"][-len(columns) :])
+    stream, mv, gaps = read(write(f"{names},II (mV)\n" + rows(*columns, A)))
+    assert (stream.fs_hz, stream.leads, gaps) == (FS, ("II",), [])
+    np.testing.assert_allclose(mv[:, 0], A, atol=0.001)
+    assert (stream.start_time if stream.dated else None) == (None if start is None else start.replace(tzinfo=UTC))
+    assert not [note for note in stream.notes if "left out" in note]
+
+
 def test_names_and_units_are_taken_from_the_header(write: Write) -> None:
     stream, mv, _ = read(write("time [s],V1 [µV],II [mV],HR [bpm]\n" + rows(T, B * 1000, A, 75 + 0 * A)))
     assert stream.leads == ("V1", "II")
@@ -275,7 +329,8 @@ def test_a_chest_strap_s_log(write: Write) -> None:
     np.testing.assert_allclose(mv[:, 0], a, atol=0.001)
 
 
-def test_an_opensignals_file(write: Write) -> None:
+@pytest.mark.parametrize("end", ["", "\t"])
+def test_an_opensignals_file(write: Write, end: str) -> None:
     a = ecg(12, 1000)
     counts = np.round(a * 1e-3 * 1100 / 3.3 * 1024 + 512)
     header = (
@@ -286,7 +341,8 @@ def test_an_opensignals_file(write: Write) -> None:
     )
     seq = [str(i % 16) for i in range(len(a))]
     zero = ["0"] * len(a)
-    stream, mv, _ = read(write(header + rows(seq, zero, zero, zero, zero, [f"{v:.0f}" for v in counts], sep="\t")))
+    text = rows(seq, zero, zero, zero, zero, [f"{v:.0f}{end}" for v in counts], sep="\t")
+    stream, mv, _ = read(write(header + text))
     assert (stream.fs_hz, stream.leads) == (1000, ("ECG",))
     np.testing.assert_allclose(mv[:, 0], a, atol=0.003)
 
@@ -381,7 +437,9 @@ BAD = {
     "empty": ("", "is empty"),
     "blank": ("\n\n  \n", "is empty"),
     "words": ("dear sir\nplease find enclosed\n", "no rows of numbers"),
-    "a web page": ("<!doctype html><html><script>alert(1)</script></html>", "no rows of numbers"),
+    "a web page": ("<!doctype html><html><script>alert(1)</script></html>", "is a web page"),
+    "a list in a cell": ('start,signal\n2026-03-01,"[' + ",".join(["12"] * 200) + ']"\n', "a list in one cell"),
+    "backwards": ("time,II\n" + rows(T[::-1], A), "its time (time) runs backwards"),
     "one line": ("1" * 2_000_000, "no end of a line"),
     "too slow": ("time,II\n" + rows(np.arange(300) / 20, A[:300]), "20 samples a second"),
     "no ECG": ("time,temp (C)\n" + rows(T, 36 + 0.01 * B), "no ECG among"),
@@ -407,9 +465,21 @@ def test_what_cannot_be_read_says_why_in_a_line(write: Write, case: str) -> None
         assert stream.leads == ("?[2Jfoo",)
 
 
-def test_binary_files_are_no_tables(tmp_path: Path) -> None:
-    (tmp_path / "x.csv").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20)
-    with pytest.raises(SourceError, match="no text"):
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [
+        (b"\x89PNG\r\n\x1a\n", "is a picture"),
+        (b"PK\x03\x04" + bytes(26) + b"[Content_Types].xml", "spreadsheet or office program: save its sheet as CSV"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "spreadsheet or office program"),
+        (b"PK\x03\x04" + bytes(26) + b"ecg.csv", "is an archive: unpack it"),
+        (b"\x1f\x8b", "is an archive"),
+        (b"SQLite format 3\0", "is no text"),
+        (b"\0\1\2\3", "is no text"),
+    ],
+)
+def test_binary_files_are_no_tables(tmp_path: Path, head: bytes, said: str) -> None:
+    (tmp_path / "x.csv").write_bytes(head + bytes(range(256)) * 20)
+    with pytest.raises(SourceError, match=re.escape(said)):
         open_table(tmp_path / "x.csv")
 
 
