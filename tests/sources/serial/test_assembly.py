@@ -406,3 +406,41 @@ def test_a_board_that_starts_anew_after_its_counter_has_wrapped_goes_on() -> Non
         bench.send(i * N, 101 + (300 + i) * N / FS_HZ)
     bench.check()
     assert sum(len(m.mv) for m in bench.out if isinstance(m, Samples)) >= 4000 - FS_HZ / 2
+
+
+@pytest.mark.parametrize(("behind", "anew"), [(500 + N, False), (500 + N + 1, True)])
+def test_a_counter_more_than_two_seconds_behind_is_that_of_a_board_that_started_anew(behind: int, anew: bool) -> None:
+    bench = Bench()
+    for i in range(300):
+        bench.send(i * N)
+    bench.send(3000 - behind, 100 + 3010 / FS_HZ)
+    assert bench.assembler.counts["doubled"] == (0 if anew else N)
+    assert (bench.assembler._next > 3000) == anew
+
+
+@pytest.mark.parametrize("late", [-120, -20, 20, 120])
+@pytest.mark.parametrize("rounds", [0, 1, 2, 5])
+def test_how_often_an_eight_bit_counter_went_round_is_the_nearest_to_what_the_clock_says(
+    rounds: int, late: int
+) -> None:
+    bench = Bench(description(modulo=256))
+    for i in range(30):
+        bench.send(i * N, modulo=256)
+    bench.assembler.disconnected()
+    away = 188 + 256 * rounds
+    bench.send(300 + away, modulo=256, now_s=100 + (300 + away + N + late) / FS_HZ)
+    assert bench.gaps == [(300, away)]
+
+
+@pytest.mark.parametrize("missed", [0, 1000, 20_000])
+@pytest.mark.parametrize(("beyond", "believed"), [(-3, True), (3, False)])
+def test_a_counter_is_believed_two_seconds_and_a_twentieth_beyond_the_clock(
+    missed: int, beyond: int, believed: bool
+) -> None:
+    bench = Bench()
+    for i in range(100):
+        bench.send(i * N, board_us=None)
+    ahead = round(missed * 1.05 + 2 * FS_HZ) + beyond
+    bench.send(1000 + ahead, 100 + (1000 + missed + N) / FS_HZ, board_us=None)
+    ((start, n),) = bench.gaps or [(1000, 0)]
+    assert (start, n) == (1000, ahead if believed else pytest.approx(missed, abs=2))
