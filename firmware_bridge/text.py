@@ -46,6 +46,8 @@ _DOUBTS = {
     "hexadecimal numbers": re.compile(rb"\s*(?=\S*[0-9])(?=\S*[a-fA-F])[0-9a-fA-F]{2,8}\s*"),
     "numbers with a decimal comma": re.compile(rb"\s*(?:[+-]?\d{1,2},0\d+|-0,\d+)\s*"),
 }
+# A point in a number and a comma between two: the comma is no decimal one, and `-0,512` are two numbers.
+_POINT_AND_COMMA = re.compile(rb".*\d\.\d.*,.*|.*,.*\d\.\d.*")
 
 
 class Row(tuple[float, ...]):
@@ -101,6 +103,8 @@ class Decoder:
                 continue
             if not line.strip():
                 continue
+            if _POINT_AND_COMMA.fullmatch(line):
+                self.doubts.subtract(["numbers with a decimal comma"])
             self.doubts.update(what for what, seen in _DOUBTS.items() if seen.fullmatch(line))
             if row is None:
                 self.bad += 1

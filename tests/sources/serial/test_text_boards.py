@@ -150,6 +150,10 @@ FORMS: dict[str, tuple[Callable[[int, int], str], str]] = {
     "an arrow": (lambda i, v: f"{stamp(i)} -> {v}", "lead1"),
     "hexadecimal, marked": (lambda i, v: f"0x{v:03X}", "lead1"),
     "a decimal comma": (lambda i, v: f"{4 * i};{v / 512 - 1:.3f}".replace(".", ","), "lead1"),
+    "a small number beside it, printed as short as it goes": (
+        lambda i, v: f"{(-0.2, -0.0, 0.1)[i // 125 % 3]:g},{v}",
+        "lead1",
+    ),
     "decimal commas only": (lambda i, v: f"{i / 250:.3f}\t{v / 512 - 1:.3f}".replace(".", ","), "lead1"),
 }
 
