@@ -13,13 +13,14 @@ from broker import HOST
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 WAIT_S = 60.0
+_PROTOCOLS = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
 
 
 class Devices:
     """One connection for all of them; made anew whenever it breaks."""
 
-    def __init__(self, port: int, *, version: MQTTProtocolVersion = MQTTProtocolVersion.MQTTv5, **login: str) -> None:
-        self.port, self._version, self._login = port, version, login
+    def __init__(self, port: int, *, protocol: str = "5", login: dict[str, str] | None = None) -> None:
+        self.port, self._version, self._login = port, _PROTOCOLS[protocol], login
         self._news = threading.Event()
         self._waiting: deque[tuple[str, bytes]] = deque()
         self._on_their_way: dict[int, tuple[str, bytes]] = {}
@@ -42,9 +43,9 @@ class Devices:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            client = paho.Client(
-                CallbackAPIVersion.VERSION2, protocol=self._version, reconnect_on_failure=False, **self._login
-            )
+            client = paho.Client(CallbackAPIVersion.VERSION2, protocol=self._version, reconnect_on_failure=False)
+            if self._login is not None:
+                client.username_pw_set(**self._login)
             lost, joined = threading.Event(), threading.Event()
             client.on_connect = lambda *_, joined=joined: joined.set()
             client.on_disconnect = lambda *_, lost=lost: lost.set()
@@ -55,7 +56,8 @@ class Devices:
                 time.sleep(0.05)
                 continue
             client.loop_start()
-            joined.wait(5)
+            if not joined.wait(5):
+                lost.set()
             while not lost.is_set() and not self._stop.is_set():
                 self._feed(client)
             client.disconnect()

@@ -94,8 +94,10 @@ class Subscriber:
                 connection.close()
                 return None
             if answer is not None and not answer[0].is_failure:
-                connection.subscribe(self._topics)
-                return connection
+                if connection.subscribe(self._topics, stop):
+                    return connection
+                connection.close()
+                raise SinkError(self._broker.url, "does not answer to a subscription", "look at the broker")
             connection.close()
             if answer is not None and answer[0].value != _UNSUPPORTED_VERSION:
                 raise refused(self._broker, *answer)
@@ -129,6 +131,7 @@ class _Connection:
             reconnect_on_failure=False,
         )
         self._news = threading.Event()
+        self._kept = threading.Event()
         self._over = threading.Event()
         self._client.username_pw_set(broker.username, broker.password)
         self._client.on_connect = self._on_connect
@@ -159,15 +162,22 @@ class _Connection:
             raise unreachable(broker, error) from error
         # A thread of paho's own writes and reads: acknowledgements come from another one.
         self._client.loop_start()
-        until = time.monotonic() + _ANSWER_S
-        while self._answer is None and self.alive and time.monotonic() < until and not stop.is_set():
-            self._news.wait(0.1)
+        self._wait_for(lambda: self._answer is not None, stop)
         return self._answer
 
-    def subscribe(self, topics: list[tuple[str, int]]) -> None:
+    def subscribe(self, topics: list[tuple[str, int]], stop: threading.Event) -> bool:
+        """Return whether the broker says that it keeps what comes from now on; some take seconds to."""
         # Again each time: a broker may have lost the session, and it costs nothing if not.
         self._asked = topics
         self._client.subscribe(topics)
+        return self._wait_for(self._kept.is_set, stop) or stop.is_set()
+
+    def _wait_for(self, what: Callable[[], bool], stop: threading.Event) -> bool:
+        until = time.monotonic() + _ANSWER_S
+        while not what() and self.alive and time.monotonic() < until and not stop.is_set():
+            self._news.wait(0.1)
+            self._news.clear()
+        return what()
 
     def wait(self, timeout_s: float) -> None:
         self._over.wait(timeout_s)
@@ -206,3 +216,5 @@ class _Connection:
         for (topic, _), reason in zip(self._asked, reasons, strict=False):
             if reason.is_failure:
                 _log.error("%s: may not listen to %s, %s", self._broker.url, topic, in_words(reason, said))
+        self._kept.set()
+        self._news.set()

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
+import numpy as np
 import pytest
-from broker_clusters import Bridge, Client, Nats, RabbitMQ, running, wait_for
+from balancer import balanced
+from broker import HOST
+from broker_clusters import LOGINS, Bridge, Client, Nats, RabbitMQ, running, wait_for
+from command import Run, started, write_record
+from numpy.typing import NDArray
 
 Some = Bridge | Nats | RabbitMQ
-KILLS = int(os.environ.get("ECG_EDGE_KILLS", "3"))
+KILLS = int(os.environ.get("ECG_EDGE_KILLS", "1"))
 
 
 @pytest.fixture(scope="module", params=[Bridge, Nats, pytest.param(RabbitMQ, marks=pytest.mark.slow)])
@@ -113,3 +122,43 @@ def killed(cluster: Some, bed: Client, collector: Client, *, times: int) -> set[
             collector.follow()
             time.sleep(0.05)
     return sent - set(heard(collector, topic))
+
+
+def configured(folder: Path, name: str, port: int) -> Path:
+    """Write what a device or a collector of a name is given to reach a broker."""
+    (folder / f"{name}.password").write_text(LOGINS[name])
+    (folder / f"{name}.password").chmod(0o600)
+    path = folder / f"{name}.toml"
+    path.write_text(
+        f'[device]\nid = "{name}"\n[mqtt]\nurl = "mqtt://{HOST}:{port}"\nusername = "{name}"\n'
+        f'password_file = "{folder / f"{name}.password"}"\n'
+    )
+    return path
+
+
+def test_a_device_and_a_collector_of_ours(
+    cluster: Some, ecg_edge: Run, toy_ecg: NDArray[np.float32], tmp_path: Path
+) -> None:
+    record, database = write_record(tmp_path, "ward", toy_ecg), tmp_path / "fleet.sqlite"
+    with balanced(lambda: cluster.devices) as near, balanced(lambda: cluster.collectors[::-1]) as far:
+        words = ("--config", configured(tmp_path, "collector", far), "--database", f"sqlite:///{database}")
+        with started("fleet", "collect", *words) as collecting:
+            assert collecting.stderr is not None
+            while "listening" not in (line := collecting.stderr.readline()):
+                assert line, "the collector ends"
+            alerts = tmp_path / "alerts.jsonl"
+            done = ecg_edge("replay", record, "--config", configured(tmp_path, "bed-1", near), "--alerts", alerts)
+            assert done.returncode == 0, done.stderr
+            told = [json.loads(line) for line in alerts.read_text().splitlines()]
+            assert len(told) > 2
+
+            def stored() -> list[tuple[str, str]]:
+                with closing(sqlite3.connect(database)) as connection:
+                    rows = connection.execute("SELECT payload FROM alerts").fetchall()
+                found = [json.loads(payload) for (payload,) in rows]
+                return sorted((alert["id"], alert["phase"]) for alert in found)
+
+            wait_for(lambda: len(stored()) >= len({(a["id"], a["phase"], a["decision"]["sample"]) for a in told}))
+            assert stored() == sorted((alert["id"], alert["phase"]) for alert in told)
+            collecting.send_signal(signal.SIGTERM)
+            assert collecting.wait(20) == 0

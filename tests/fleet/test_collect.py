@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -25,6 +26,8 @@ from edge.fleet import inbox as inbox_module
 from edge.fleet.collect import Share
 from edge.fleet.inbox import Inbox, Received
 from edge.fleet.store import database
+from edge.fleet.subscriber import Subscriber
+from edge.sinks.mqtt.broker import Broker
 
 WAIT_S = 60.0
 PERSISTENT = "allow_anonymous true\nmax_queued_messages 0\nautosave_interval 1\n"
@@ -48,8 +51,8 @@ def devices(broker: Mosquitto) -> Iterator[Devices]:
 class Collecting:
     """A collector that can be killed and started again."""
 
-    def __init__(self, broker: Mosquitto, url: str, *words: str, name: str = "test") -> None:
-        self._words = ["--mqtt", broker.url, "--name", name, *words]
+    def __init__(self, port: int, url: str, *words: str, name: str = "test") -> None:
+        self._words = ["--mqtt", f"mqtt://{HOST}:{port}", "--name", name, *words]
         self._url = url
         self.port = free_port()
         self.process: subprocess.Popen[str] | None = None
@@ -86,7 +89,7 @@ class Collecting:
 
 @contextmanager
 def collecting(broker: Mosquitto, url: str, *words: str, name: str = "test") -> Iterator[Collecting]:
-    collector = Collecting(broker, url, *words, name=name)
+    collector = Collecting(broker.port, url, *words, name=name)
     collector.start()
     try:
         yield collector
@@ -211,6 +214,39 @@ def test_the_older_protocol_loses_nothing_either(broker: Mosquitto, devices: Dev
         collector.start()
         wait_for(lambda: count(url, "alerts") == 200)
         collector.stop()
+
+
+def test_who_is_not_subscribed_yet_is_not_listening() -> None:
+    heard = threading.Event()
+    with socket.create_server((HOST, 0)) as listener:
+
+        def broker() -> None:
+            client, _ = listener.accept()
+            with client:
+                while (packet := client.recv(4096))[:1] != b"\x82":
+                    client.sendall(b"\x20\x02\x00\x00")  # welcome
+                heard.set()
+                answering.wait(WAIT_S)
+                client.sendall(b"\x90\x03" + packet[2:4] + b"\x01")
+                client.recv(4096)
+
+        answering, stop = threading.Event(), threading.Event()
+        where = Broker(host=HOST, port=listener.getsockname()[1], version="3.1.1")
+        subscriber = Subscriber(where, "test", [("ecg/v1/+/alerts", 1)], lambda _: None)
+        threads = [threading.Thread(target=broker), threading.Thread(target=subscriber.run, args=(stop,))]
+        for thread in threads:
+            thread.start()
+        try:
+            assert heard.wait(WAIT_S)
+            time.sleep(0.3)
+            assert not subscriber.connected
+            answering.set()
+            wait_for(lambda: subscriber.connected)
+        finally:
+            answering.set()
+            stop.set()
+            for thread in threads:
+                thread.join()
 
 
 def test_collectors_share_the_devices(broker: Mosquitto, devices: Devices, tmp_path: Path) -> None:
