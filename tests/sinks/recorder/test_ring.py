@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from edge.sinks.recorder.ring import Limits, Ring, segments
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def a_ring(folder: Path, n: int, *, hours: float = 1.0, **limits: float) -> Ring:
@@ -47,3 +50,23 @@ def test_on_a_disk_that_is_full_an_hour_stays(hours: float, left: list[int], tmp
     with pytest.raises(OSError, match="disk full, less than"):
         a_ring(tmp_path, 3, hours=hours, reserve_bytes=1 << 60).make_room(10, 60.0)
     assert numbers(tmp_path) == left
+
+
+def test_the_number_gives_the_order_and_not_the_clock(tmp_path: Path) -> None:
+    ring = a_ring(tmp_path, 3, max_bytes=2000)
+    for suffix in (".hea", ".dat"):
+        (tmp_path / f"20260301T030000Z_000003{suffix}").rename(tmp_path / f"20200101T000000Z_000003{suffix}")
+    ring.make_room(10, 60.0)
+    assert numbers(tmp_path) == [3]
+
+
+def test_no_number_is_given_twice_although_the_segments_are_gone(tmp_path: Path) -> None:
+    ring = a_ring(tmp_path, 3)
+    ring.open()
+    assert ring.new(START).name.endswith("_000004")
+    for path in tmp_path.glob("2026*"):
+        path.unlink()
+    a_ring(tmp_path, 1)
+    ring.open()
+    assert ring.new(START).name.endswith("_000005")
+    ring.close()

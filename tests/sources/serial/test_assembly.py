@@ -444,3 +444,33 @@ def test_a_counter_is_believed_two_seconds_and_a_twentieth_beyond_the_clock(
     bench.send(1000 + ahead, 100 + (1000 + missed + N) / FS_HZ, board_us=None)
     ((start, n),) = bench.gaps or [(1000, 0)]
     assert (start, n) == (1000, ahead if believed else pytest.approx(missed, abs=2))
+
+
+@pytest.mark.parametrize("until_wrap_s", [1000, 60])
+def test_what_a_board_s_counter_and_clock_both_say_is_believed_across_the_clock_s_wrap(until_wrap_s: int) -> None:
+    bench = Bench()
+
+    def us(first: int) -> int:
+        return round(LONG - until_wrap_s * 1e6 + first / FS_HZ * 1e6) % LONG
+
+    for i in range(100):
+        bench.say(msgspec.structs.replace(block(i * N), board_us=us(i * N)), 100 + (i + 1) * N / FS_HZ)
+    # This machine slept for two minutes, and its clock with it.
+    later = 1000 + round(120 * FS_HZ)
+    bench.say(msgspec.structs.replace(block(later), board_us=us(later)), 100 + (1000 + N) / FS_HZ)
+    assert bench.gaps == [(1000, later - 1000)]
+
+
+@pytest.mark.parametrize("away_s", [30, 300, 3000])
+def test_no_more_is_called_lost_than_was_while_a_board_is_away(away_s: int) -> None:
+    bench = Bench()
+    for i in range(100):
+        bench.send(i * N)
+    bench.assembler.disconnected()
+    for half_s in range(2 * away_s):
+        bench.out += bench.assembler.absent(104 + half_s / 2)
+    assert sum(n for _, n in bench.gaps) > 0.98 * (away_s - 3) * FS_HZ
+    bench.send(1000 + round(away_s * FS_HZ))
+    bench.check()
+    assert bench.assembler.counts["doubled"] == 0
+    assert bench.assembler._next == 1000 + round(away_s * FS_HZ) + N
