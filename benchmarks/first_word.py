@@ -4,7 +4,7 @@
 pipeline; after twenty seconds something happens. Each is tried at two moments, with a board that says when an
 electrode is off and with one that does not; the worst is shown. It needs no database.
 
-``--write`` puts the table into ``docs/safety.md``, between its marks.
+``--write`` puts the table into ``docs/safety.md`` and ``docs/alarms.md``, between their marks.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ AT_S, LENGTH_S = 20, 60
 RANGE_MV = (-5.0, 5.0)
 SEEDS = 2
 LIMIT_S = 10.0
-PAGE = REPO / "docs" / "safety.md"
+PAGES = (REPO / "docs" / "safety.md", REPO / "docs" / "alarms.md")
 MARKS = ("<!-- first word -->", "<!-- end of first word -->")
 
 _WAVES = ((-0.18, 0.025, 0.12), (-0.03, 0.008, -0.1), (0.0, 0.011, 1.0), (0.03, 0.01, -0.2), (0.27, 0.045, 0.25))
@@ -293,7 +293,7 @@ def put(page: Path, text: str) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, and fail if anything is not told as it should be."""
     parser = argparse.ArgumentParser(description="Time to the first word, for every way a signal can end or change.")
-    parser.add_argument("--write", action="store_true", help="put the table into docs/safety.md")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/safety.md and docs/alarms.md")
     parser.add_argument("--seeds", type=int, default=SEEDS, help="how often each is tried")
     options = parser.parse_args(arguments)
     with BeatModel.load("cnn") as model:
@@ -301,7 +301,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     text = report(measured)
     sys.stdout.write(text + "\n")
     if options.write:
-        put(PAGE, text)
+        for page in PAGES:
+            put(page, text)
     failed = [(way.name, known, why) for way, known, outcomes in measured if (why := wrong(way, known, outcomes))]
     for name, known, why in failed:
         sys.stderr.write(f"{name} (electrodes {'known' if known else 'not known'}): {why}\n")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from benchmarks.first_word import WAYS, Outcome, Way, happens, wrong
+from benchmarks.first_word import MARKS, PAGES, WAYS, Outcome, Way, happens, put, wrong
 from edge.inference.beat_model import BeatModel
 
 _BY_NAME = {way.name: way for way in WAYS}
@@ -56,3 +57,13 @@ def test_what_is_not_as_it_should_be_is_said(
 ) -> None:
     way = Way(name="x", change=lambda mv, _: mv, right=("asystole",))
     assert wrong(way, True, [Outcome(kinds=kinds, reason="", first_s=first_s, beats_s=beats_s)]) == why
+
+
+def test_every_page_has_the_same_table_of_every_way(tmp_path: Path) -> None:
+    tables = {page.read_text(encoding="utf-8").split(MARKS[0])[1].split(MARKS[1])[0] for page in PAGES}
+    (table,) = tables
+    assert all(f"| {way.name} |" in table for way in WAYS)
+    page = tmp_path / "page.md"
+    page.write_text(f"before {MARKS[0]}{table}{MARKS[1]} after", encoding="utf-8")
+    put(page, "new")
+    assert page.read_text(encoding="utf-8") == f"before {MARKS[0]}\n\nnew\n\n{MARKS[1]} after"
