@@ -25,6 +25,7 @@ QUIET = -2.0
 
 _BEFORE = HISTORY * STEP
 _READABLE: tuple[LeadState, ...] = ("good", "noisy")
+_SEEN: tuple[LeadState, ...] = (*_READABLE, "flat")
 
 
 class Ventricles:
@@ -112,18 +113,24 @@ class Ventricles:
         return out
 
     def _odds(self, measured: NDArray[np.float64], suspect: NDArray[np.bool_], second: int) -> float:
-        """Return the mean log odds of the leads that can be read, 0 if there are none."""
-        leads = self._readable((second + 1 - WINDOW_S) * FS_HZ, (second + 1) * FS_HZ)
+        """Return the mean log odds of the leads that can be read or are flat (no waves); 0 if there are none."""
+        end = (second + 1) * FS_HZ
+        leads = self._in(_SEEN, end - WINDOW_S * FS_HZ, end)
         if not leads:
             return 0.0
-        odds = [self._model.log_odds(measured[lead].tolist()) if suspect[lead] else -LIMIT for lead in leads]
+        moving = set(self._in(_READABLE, end - FS_HZ, end))
+        odds = [
+            self._model.log_odds(measured[lead].tolist()) if suspect[lead] and lead in moving else -LIMIT
+            for lead in leads
+        ]
         return max(min(sum(odds) / len(odds), LIMIT), -LIMIT)
 
-    def _readable(self, start: int, end: int) -> list[int]:
+    def _in(self, states: tuple[LeadState, ...], start: int, end: int) -> list[int]:
+        """Return the leads that are in one of these states all the while."""
         leads = list(range(self._n_leads))
         for quality in self._quality:
             if quality.start < end and start < quality.start + quality.n:
-                leads = [lead for lead in leads if quality.leads[lead] in _READABLE]
+                leads = [lead for lead in leads if quality.leads[lead] in states]
         return leads
 
     def _tell(self, end: int, lag: int) -> list[Likelihood]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import first_word
 from benchmarks.first_word import MARKS, PAGES, WAYS, Outcome, Way, happens, put, wrong
 from edge.inference.beat_model import BeatModel
 
@@ -67,3 +68,14 @@ def test_every_page_has_the_same_table_of_every_way(tmp_path: Path) -> None:
     page.write_text(f"before {MARKS[0]}{table}{MARKS[1]} after", encoding="utf-8")
     put(page, "new")
     assert page.read_text(encoding="utf-8") == f"before {MARKS[0]}\n\nnew\n\n{MARKS[1]} after"
+
+
+_BEFORE = {"noise": first_word._noise(0.3), "waves": first_word._fibrillation, "saturated": first_word._constant(5.0)}
+_AFTER = {"dead": first_word._constant(0.1), "20 µV": first_word._uniform(0.02), "40 µV": first_word._uniform(0.04)}
+
+
+@pytest.mark.parametrize("before", list(_BEFORE))
+@pytest.mark.parametrize("after", list(_AFTER))
+def test_whatever_comes_before_an_asystole_it_is_told(cnn: BeatModel, before: str, after: str) -> None:
+    way = Way(name="x", change=first_word._then(_BEFORE[before], 6, _AFTER[after]))
+    assert "asystole" in happens(way, cnn, electrodes_known=True, seed=1).kinds
