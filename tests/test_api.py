@@ -16,7 +16,16 @@ from edge.messages import LabelledBeat
 
 @pytest.mark.parametrize(
     "module",
-    ["edge.api", "edge.findings.collector", "edge.findings.findings", "edge.findings.words", "edge.sources.array"],
+    [
+        "edge.api",
+        "edge.evidence",
+        "edge.findings.collector",
+        "edge.findings.conduction",
+        "edge.findings.findings",
+        "edge.report.drawing",
+        "edge.sources.array",
+        "edge.web.analyses.files",
+    ],
 )
 def test_examples_run(module: str) -> None:
     done = doctest.testmod(importlib.import_module(module))

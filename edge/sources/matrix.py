@@ -66,7 +66,9 @@ def _numpy(path: Path) -> Mapping[str, NDArray[Any]]:
             if sum(info.file_size for info in archive.infolist()) > 8 * _MOST_VALUES:
                 raise SourceError(path.name, "holds more than a recording can", "give one array")
         with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
+            found = {name: arrays[name] for name in arrays.files}
+        # What is in it under another form comes as bytes.
+        return {name: value for name, value in found.items() if isinstance(value, np.ndarray)}
     return {"array": np.load(path, mmap_mode="r", allow_pickle=False)}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,8 @@ def test_what_cannot_be_used_is_a_line(tmp_path: Path) -> None:
     (tmp_path / "no.npy").write_bytes(b"hello")
     (tmp_path / "no.mat").write_bytes(b"hello")
     (tmp_path / "no.npz").write_bytes(b"PK\x03\x04hello")
+    with zipfile.ZipFile(tmp_path / "bytes.npz", "w") as archive:
+        archive.writestr("ecg.npy", bytes(10_000))
     (tmp_path / "new.mat").write_bytes(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(512))
     for path in sorted(tmp_path.iterdir()):
         with pytest.raises(SourceError) as error:

@@ -87,7 +87,10 @@ def test_answers_give_a_triage_note_that_is_in_the_report_and_is_gone_with_the_a
     report = client.get(done["links"]["report"]).text
     assert "Acute coronary syndrome" in report
     assert "Byrne et al." in report
-    without = ended(client, client.post(API, files=pair(record)).headers["location"])
+    assert "Full disclosure" not in report
+    every = [*pair(record), ("full_disclosure", (None, b"true"))]
+    without = ended(client, client.post(API, files=every).headers["location"])
+    assert "Full disclosure" in client.get(without["links"]["report"]).text
     assert without["triage"] is None
     assert without["links"]["triage"] is None
     assert client.delete(done["links"]["self"]).status_code == 204
@@ -106,6 +109,7 @@ def test_answers_give_a_triage_note_that_is_in_the_report_and_is_gone_with_the_a
         ([("file", ("a.hea", b"a/2 1 360 10\na 5\nb 5\n")), ("file", ("a.dat", b"00"))], "several segments"),
         ([("file", ("a.csv", b"1")), ("fs_hz", (None, b"fast"))], "samples a second"),
         ([("file", ("a.csv", b"1")), ("unit", (None, b"furlong"))], "is not known"),
+        ([("file", ("a.csv", b"1")), ("full_disclosure", (None, b"perhaps"))], "true or false"),
         ([("file", ("a.csv", b"1")), ("questionnaire", (None, b"["))], "questionnaire"),
         ([("file", ("a.csv", b"1")), ("questionnaire", (None, b'{"pain_now": "a bit"}'))], "yes, no or unknown"),
         ([("fs_hz", (None, b"360"))], "there is no file"),
@@ -161,6 +165,14 @@ def test_no_name_of_a_client_is_a_path_here(client: httpx.Client, name: str, tmp
         assert "/" not in answer.json()["name"]
         assert "\\" not in answer.json()["name"]
     assert set(Path("/etc").iterdir()) == before
+
+
+def test_a_long_name_keeps_its_end(client: httpx.Client) -> None:
+    answer = client.post(API, files=[("file", ("é" * 300 + ".csv", b"hello"))])
+    assert answer.status_code == 202
+    name = answer.json()["name"]
+    assert len(name) == 100
+    assert name.endswith("….csv")
 
 
 def test_a_file_that_is_too_large_is_refused_before_it_is_read(client: httpx.Client, server: Server) -> None:

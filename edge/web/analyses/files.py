@@ -24,13 +24,14 @@ class UploadError(EcgEdgeError):
 
 
 def shown_name(name: str) -> str:
-    r"""Return what a file is called, for people: one printable line without folders.
+    r"""Return what a file is called, for people: one printable line without folders, the middle of a long one left out.
 
-    >>> shown_name("C:\\data\\day 1.csv"), shown_name("<b>\\n.csv")
+    >>> shown_name("C:\\data\\day 1.csv"), shown_name("<b>\n.csv")
     ('day 1.csv', '<b> .csv')
     """
-    last = PurePosixPath(name.replace("\\", "/")).name or "unnamed"
-    return one_line(last)[:_MAX_NAME]
+    last = one_line(PurePosixPath(name.replace("\\", "/")).name or "unnamed")
+    end = PurePosixPath(last).suffix[:_MAX_NAME]
+    return last if len(last) <= _MAX_NAME else f"{last[: _MAX_NAME - len(end) - 1]}…{end}"[:_MAX_NAME]
 
 
 def ending(name: str) -> str:

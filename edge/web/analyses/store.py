@@ -47,6 +47,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         The file to read, by the name it was given here.
     fs_hz, unit, leads : float, str, tuple of str
         What the uploader says of it, where it does not say so itself.
+    full_disclosure : bool
+        Whether the report shows every beat.
     questionnaire : Questionnaire
         Answers; they are kept with the analysis, and go with it.
     """
@@ -55,6 +57,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     fs_hz: float | None = None
     unit: str | None = None
     leads: tuple[str, ...] | None = None
+    full_disclosure: bool = False
     questionnaire: Questionnaire = Questionnaire()
 
 

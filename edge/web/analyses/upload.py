@@ -27,6 +27,7 @@ _BLOCK = 1 << 20
 _LEAST_FREE = 1 << 30
 # Each upload that is being read holds a little memory: the others wait for their turn.
 _reading = asyncio.Semaphore(8)
+_YES, _NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
 def _inlined(kind: type) -> Any:
@@ -60,6 +61,11 @@ SCHEMA: dict[str, Any] = {
                         "fs_hz": {"type": "number", "exclusiveMinimum": 0, "maximum": 100_000},
                         "unit": {"type": "string", "enum": list(UNITS)},
                         "leads": {"type": "string", "maxLength": 2000, "description": "Names, with commas between."},
+                        "full_disclosure": {
+                            "type": "string",
+                            "enum": [*_YES, *_NO],
+                            "description": "Whether the report shows every beat.",
+                        },
                         "questionnaire": {
                             "type": "string",
                             "maxLength": _MAX_FIELD,
@@ -158,8 +164,16 @@ def _asked(form: FormData, main: str) -> Asked:
         fs_hz=_rate(fs_hz) if fs_hz else None,
         unit=unit or None,
         leads=leads or None,
+        full_disclosure=_whether(form, "full_disclosure"),
         questionnaire=_questionnaire(_text(form, "questionnaire")),
     )
+
+
+def _whether(form: FormData, key: str) -> bool:
+    text = _text(form, key).lower()
+    if text and text not in (*_YES, *_NO):
+        raise UploadError(f"{key} takes true or false, not {one_line(text)[:20]!r}")
+    return text in _YES
 
 
 def _text(form: FormData, key: str) -> str:

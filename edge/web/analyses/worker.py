@@ -86,6 +86,7 @@ def main(folder: Path) -> int:
 def _analyse(folder: Path, task: Task) -> None:
     from edge.findings.analyze import findings_of  # noqa: PLC0415  (after the bounds are set)
     from edge.inference.beat_model import BeatModel  # noqa: PLC0415
+    from edge.report.disclosure import disclose  # noqa: PLC0415
     from edge.report.html import page  # noqa: PLC0415
     from edge.report.write import Extras, write_report  # noqa: PLC0415
     from edge.sources.files import open_recording  # noqa: PLC0415
@@ -103,10 +104,11 @@ def _analyse(folder: Path, task: Task) -> None:
     if note is not None:
         (folder / "triage.json").write_bytes(msgspec.json.encode(note))
     (folder / "findings.json").write_bytes(found.to_json())
-    (folder / "report.html").write_text(page(found, note), encoding="utf-8")
+    disclosure = disclose(recording) if asked.full_disclosure else None
+    (folder / "report.html").write_text(page(found, note, disclosure), encoding="utf-8")
     with contextlib.suppress(EcgEdgeError):  # what makes PDF is not installed everywhere
         (folder / "report.pdf").unlink(missing_ok=True)  # of an attempt that was interrupted
-        write_report(found, folder / "report.pdf", Extras(note=note))
+        write_report(found, folder / "report.pdf", Extras(note=note, disclosure=disclosure))
     if found.subject.n_samples * len(recording.stream.leads) <= _MOST_EXPORTED:
         _export(folder, recording, found)
 
