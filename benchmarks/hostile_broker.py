@@ -44,6 +44,8 @@ class Manners:
         How many messages it takes before it ends the connection, as the standard says, over one too many.
     refuses_connect : callable
         The reason code for a CONNECT's flags; 0 lets in.
+    refuses_topic : callable
+        The reason code for a topic that is subscribed to; 1 allows it.
     """
 
     limits: bytes = b""
@@ -53,6 +55,7 @@ class Manners:
     receive: int | None = None
     acknowledges_after_s: float = 0.0
     refuses_connect: Callable[[int], int] = lambda _flags: 0
+    refuses_topic: Callable[[str], int] = lambda _topic: 1
 
 
 @dataclass
@@ -171,7 +174,10 @@ class _Session:
             raise _EndedError
 
     def _on_subscribe(self, _kind: int, body: bytes, _size: int) -> None:
-        self._send(0x90, body[:2] + (b"\0" if self._five else b"") + b"\1")
+        at = 3 + body[2] if self._five else 2
+        (length,) = struct.unpack_from(">H", body, at)
+        code = self._broker.manners.refuses_topic(body[at + 2 : at + 2 + length].decode())
+        self._send(0x90, body[:2] + (b"\0" if self._five else b"") + bytes([code]))
 
     def _on_ping(self, *_: Any) -> None:
         self._send(0xD0, b"")

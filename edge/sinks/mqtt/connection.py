@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import paho.mqtt.client as paho
@@ -75,12 +75,14 @@ class Connection:
         self._waker = waker
         self._will = will
         self._answer: tuple[ReasonCode, Properties | None] | None = None
+        self._asked: dict[int, Callable[[str], None]] = {}
         self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=_PROTOCOLS[version])
         self._client.connect_timeout = CONNECT_TIMEOUT_S
         self._client.username_pw_set(broker.username, broker.password)
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
         self._client.on_publish = self._on_publish
+        self._client.on_subscribe = self._on_subscribe
         self._client.on_message = lambda _client, _data, message: self.on_message(message)
 
     @property
@@ -124,9 +126,11 @@ class Connection:
             turn(self._client, self._waker, 0.1)
         return self._answer
 
-    def subscribe(self, topic: str, qos: int = 0) -> None:
-        """Ask for what is published to a topic."""
-        self._client.subscribe(topic, qos=min(qos, self.limits.qos))
+    def subscribe(self, topic: str, qos: int = 0, *, on_refused: Callable[[str], None] | None = None) -> None:
+        """Ask for what is published to a topic; `on_refused` is told why if the broker does not allow it."""
+        _, mid = self._client.subscribe(topic, qos=min(qos, self.limits.qos))
+        if mid is not None and on_refused is not None:
+            self._asked[mid] = on_refused
 
     def fits(self, publication: Publication) -> bool:
         """Return whether the broker takes a message of this size."""
@@ -157,7 +161,8 @@ class Connection:
         client.on_disconnect = None
         drop(client, politely=politely)
         # Nothing refers to it any more: what paho still holds open is closed at once, not when garbage is collected.
-        client.on_connect = client.on_publish = client.on_message = None
+        client.on_connect = client.on_publish = client.on_message = client.on_subscribe = None
+        self._asked.clear()
         self.on_acknowledged = lambda _mid, _why: None
         self.on_message = lambda _message: None
 
@@ -199,6 +204,14 @@ class Connection:
     ) -> None:
         # A broker acknowledges what its access list forbids, too; version 5 says so.
         self.on_acknowledged(mid, in_words(reason, said) if reason.is_failure else None)
+
+    def _on_subscribe(
+        self, _client: paho.Client, _data: Any, mid: int, reasons: Sequence[ReasonCode], said: Properties | None
+    ) -> None:
+        on_refused = self._asked.pop(mid, None)
+        failures = [reason for reason in reasons if reason.is_failure]
+        if on_refused is not None and failures:
+            on_refused(in_words(failures[0], said))
 
 
 def connect(

@@ -360,7 +360,8 @@ class MqttLink:
         if self._will is not None:
             connection.subscribe(self._will.topic, qos=1)
         if self._commands is not None:
-            connection.subscribe(self._command_topic, qos=1)
+            self._memory.deaf = None
+            connection.subscribe(self._command_topic, qos=1, on_refused=session.hears_no_commands)
         if self._announced:
             connection.subscribe(BIRTH_TOPIC)
         self._outgoing.say_again()

@@ -35,6 +35,8 @@ class Memory(msgspec.Struct, kw_only=True):
         Whether alerts go one at a time, because the broker may not stand one of them.
     refused : str or None
         Why the broker does not take something other than an alert.
+    deaf : str or None
+        Why no commands arrive.
     doubt_s : float or None
         That the broker is there again is only told once it has acknowledged something and stayed so long.
     farewell : Publication or None
@@ -47,6 +49,7 @@ class Memory(msgspec.Struct, kw_only=True):
     unanswered: int = 0
     careful: bool = False
     refused: str | None = None
+    deaf: str | None = None
     doubt_s: float | None = None
     farewell: Publication | None = None
     wait_s: float = _FIRST_WAIT_S
@@ -120,9 +123,15 @@ class Session:
     def say_how_it_is(self) -> None:
         """Say that the broker is there, and what it does not take."""
         lacking = self._connection.limits.shortcomings()
-        trouble = ", ".join(filter(None, (lacking, self._outbox.refused or self._memory.refused)))
+        refused = self._outbox.refused or self._memory.refused
+        trouble = ", ".join(filter(None, (lacking, refused, self._memory.deaf)))
         if trouble or self._memory.doubt_s is None:
             self._say(f"{self._connection.where}: {trouble}" if trouble else None)
+
+    def hears_no_commands(self, why: str) -> None:
+        """Say that the broker does not let this device hear what it is told to do."""
+        self._memory.deaf = f"the broker lets no commands through, {why}"
+        self.say_how_it_is()
 
     def _believe(self) -> None:
         """Say that the broker is there, after it was not all too believable, once it proves to be."""

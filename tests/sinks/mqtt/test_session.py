@@ -123,6 +123,28 @@ def test_a_broker_of_qos_0_gets_the_alerts_and_that_is_told(tmp_path: Path, said
     assert any("QoS 0 only" in line for line in said)
 
 
+@pytest.mark.parametrize(("version", "code"), [("5", 0x87), ("5", 0x97), ("3.1.1", 0x80)])
+def test_a_broker_that_lets_no_commands_through_is_told_and_the_rest_goes_on(
+    version: Version, code: int, tmp_path: Path, said: list[str]
+) -> None:
+    manners = Manners(refuses_topic=lambda topic: code if topic.endswith("/command") else 1)
+    with hostile_broker(manners) as broker, closing(Outbox(tmp_path / "outbox.sqlite")) as box:
+        link = MqttLink(
+            Broker(host=HOST, port=broker.port, version=version), "ecg-edge", box, commands=lambda _payload: None
+        )
+        sink = MqttSink(link, device="ecg-edge", version="0", runtime="test", model=MODEL, outbox=box)
+        sink.open(STREAM)
+        until(lambda: "lets no commands through" in (link.trouble or ""))
+        sink.write(an_alert())
+        until(lambda: box.pending == 0)
+        manners.refuses_topic = lambda _topic: 1
+        broker.hang_up()
+        until(lambda: link.trouble is None)
+        sink.close("stopped")
+    assert len([line for line in said if "lets no commands through" in line]) == 1
+    assert link.undelivered is None
+
+
 @VERSIONS
 @pytest.mark.parametrize("bye", [0x95, None], ids=["with a reason", "without a word"])
 def test_one_alert_that_the_broker_cannot_stand_stops_nobody(version: Version, bye: int | None, tmp_path: Path) -> None:
