@@ -206,6 +206,24 @@ class RPeak(Event, frozen=True, kw_only=True, eq=False):
     strength: float
 
 
+class PacingSpike(Event, frozen=True, kw_only=True, eq=False):
+    """A pacemaker's spike, whether or not it captured. It is no beat, and not in the clean samples.
+
+    Attributes
+    ----------
+    sample : int
+        Where it is largest.
+    lead : int
+        The lead it is largest in.
+    amplitude_mv : float
+        Its height in that lead as it came.
+    """
+
+    sample: int
+    lead: int
+    amplitude_mv: float
+
+
 class Beat(Event, frozen=True, kw_only=True, eq=False):
     """A beat ready to be classified.
 

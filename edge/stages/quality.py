@@ -140,7 +140,11 @@ class SignalQuality:
         least_stuck = np.maximum(SATURATED_SHARE * (mv.shape[2] - n_missing), 1)
         states = np.where(_median_change(mv, missing, self._step) > NOISY_MV, 1, 0)
         states = np.where(highest - lowest < FLAT_MV, 2, states)
-        states = np.where(_recovers(mv[:, :, :: self._turn]), 3, states)
+        # Two looks, so that a pacing spike amid one of them is no drift.
+        drifts = _recovers(mv[:, :, :: self._turn])
+        if drifts.any():
+            drifts &= _recovers(mv[:, :, self._turn // 2 :: self._turn])
+        states = np.where(drifts, 3, states)
         states = np.where((at_end & ~missing).sum(axis=2) >= least_stuck, 3, states)
         return np.where(n_missing > OFF_SHARE * mv.shape[2], 4, states)
 

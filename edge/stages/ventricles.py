@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable
 
@@ -16,6 +17,8 @@ from edge.messages import FS_HZ, Gap, LeadState, Likelihood, Message, Quality, S
 LEAST_EVENNESS = 0.4
 """Evenness of change below which a QRS complex stands out in a lead; in annotated flutter and fibrillation it is 0.5
 and more."""
+LEAST_HEIGHT = math.log(0.01)
+"""Of waves, logarithm of the root mean square in mV: what is smaller is noise. Fine fibrillation has some 0.03 mV."""
 MEMORY = 3
 """Seconds over which the log odds are averaged, exponentially."""
 LIMIT = 4.0
@@ -23,6 +26,7 @@ LIMIT = 4.0
 QUIET = -2.0
 """Averages below this are all the same, and said once."""
 
+_EVENNESS, _HEIGHT = waves.NAMES.index("change_evenness"), waves.NAMES.index("height")
 _BEFORE = HISTORY * STEP
 _READABLE: tuple[LeadState, ...] = ("good", "noisy")
 _SEEN: tuple[LeadState, ...] = (*_READABLE, "flat")
@@ -102,7 +106,7 @@ class Ventricles:
             return []
         windows = np.lib.stride_tricks.sliding_window_view(sums, WINDOW_S, axis=0).swapaxes(2, 3)
         measured = waves.measure(windows)
-        suspect = measured[:, :, 0] >= LEAST_EVENNESS
+        suspect = (measured[:, :, _EVENNESS] >= LEAST_EVENNESS) & (measured[:, :, _HEIGHT] >= LEAST_HEIGHT)
         out: list[Likelihood] = []
         for i, any_suspect in enumerate(suspect.any(axis=1).tolist(), start=second + len(fresh) - len(windows)):
             row = i - (second + len(fresh) - len(windows))

@@ -2,6 +2,7 @@
 
 Everything looks a fixed and short time ahead, so that the delay is one number, `Samples.lag`:
 
+- pacing spikes are found, told and taken out (`edge.stages.conditioning.pacing`);
 - any rate of 100 to 1,000 Hz is brought to 360 Hz (`edge.stages.conditioning.resampling`);
 - a linear-phase low-pass keeps 0 to 35 Hz and removes 50 and 60 Hz (the monitoring band of AAMI EC13 ends at 40 Hz);
 - the baseline is the running median of the last 0.63 s, so a step is forgotten after a third of a second without
@@ -19,8 +20,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.messages import FS_HZ, Gap, Message, Quality, Samples
+from edge.messages import FS_HZ, Gap, Message, PacingSpike, Quality, Samples
 from edge.stages.conditioning.baseline import HOP, Baseline
+from edge.stages.conditioning.pacing import Pacing, Reach, Spike
 from edge.stages.conditioning.resampling import Resampler
 from edge.stages.fir import filtered, low_pass
 
@@ -46,7 +48,7 @@ Flags = NDArray[np.bool_]
 
 
 class Conditioning:
-    """Cleans samples; takes source-rate `Samples` and `Gap`, gives both at 360 Hz.
+    """Cleans samples; takes source-rate `Samples` and `Gap`, gives both at 360 Hz, and each `PacingSpike`.
 
     Sample k stands at the time of source sample ``k * fs_hz / 360``: the delay of the filters is taken out of the
     numbers. A gap longer than `BRIDGED_S` ends a segment: its tail is given out with the last value extended, and
@@ -68,8 +70,9 @@ class Conditioning:
         self._resampler = Resampler(fs_hz)
         self._intake = _Intake(n_leads, range_mv, max(1, round(STUCK_S * fs_hz)))
         self._n_leads = n_leads
-        half = self._resampler.half
-        self.lag = HALF + (self._resampler.rates.first_in_stages(half + 2) - 1 if half else 0)
+        self._fs_hz = fs_hz
+        half, ahead = self._resampler.half, Reach.at(fs_hz).ahead
+        self.lag = HALF + (self._resampler.rates.first_in_stages(half + 2 + ahead) - 1 if half else ahead)
         self._bridged = round(BRIDGED_S * fs_hz)
         self.reset()
 
@@ -95,8 +98,9 @@ class Conditioning:
         if self._segment is None:
             return []
         tail = self._segment.finish(self._seen)
+        spikes = self._tell(self._segment.take_spikes(), self._resampler.rates.seen_in_stages(self._seen))
         self._segment = None
-        return [*self._take_bridges(), *self._block(tail)]
+        return [*self._take_bridges(), *spikes, *self._block(tail)]
 
     def _take(self, samples: Samples) -> list[Message]:
         out: list[Message] = []
@@ -107,12 +111,14 @@ class Conditioning:
             return out
         mv, bad = self._intake.take(samples)
         if self._segment is None:
-            self._segment = _Segment(self._resampler, self.lag, samples.start, mv[0])
+            pacing = Pacing(self._fs_hz, samples.start, mv[0])
+            self._segment = _Segment(self._resampler, pacing, self.lag, samples.start, mv[0])
         elif samples.start > self._segment.source_end:
             self._segment.bridge(samples.start, mv[0])
         self._segment.extend(mv, bad)
         self._seen = samples.end
-        return [*self._take_bridges(), *out, *self._block(self._segment.ready())]
+        spikes = self._tell(self._segment.take_spikes())
+        return [*self._take_bridges(), *out, *spikes, *self._block(self._segment.ready())]
 
     def _lose(self, gap: Gap) -> list[Message]:
         rates = self._resampler.rates
@@ -129,14 +135,28 @@ class Conditioning:
             return []
         # What was held back for the line to the next value has no next value now.
         tail = self._block(segment.finish(segment.source_end))
+        spikes = self._tell(segment.take_spikes(), decided)
         self._segment = None
         self._seen = gap.start + gap.n
         self._intake.reset()
-        return [*self._take_bridges(), *tail, known]
+        return [*self._take_bridges(), *spikes, *tail, known]
 
     def _take_bridges(self) -> list[Gap]:
         bridges, self._bridges = self._bridges, []
         return bridges
+
+    def _tell(self, spikes: list[Spike], decided: int | None = None) -> list[PacingSpike]:
+        """Return spikes at 360 Hz, `decided` when they were known, or at the end of their segment."""
+        rates = self._resampler.rates
+        return [
+            PacingSpike(
+                sample=rates.to_stages(spike.sample),
+                lead=spike.lead,
+                amplitude_mv=spike.amplitude_mv,
+                decided=rates.seen_in_stages(spike.known) if decided is None else decided,
+            )
+            for spike in spikes
+        ]
 
     def _renumber(self, quality: Quality) -> Quality:
         rates = self._resampler.rates
@@ -216,10 +236,19 @@ class _Intake:
 
 
 class _Segment:
-    """Samples without a long gap between them, on their way from the source's rate to clean ones."""
+    """Samples without a long gap between them, on their way from the source's rate to clean ones.
 
-    def __init__(self, resampler: Resampler, lag: int, start: int, first: Floats) -> None:
-        self._resampler, self._lag = resampler, lag
+    Attributes
+    ----------
+    source_end : int
+        One past the last source sample.
+    """
+
+    def __init__(self, resampler: Resampler, pacing: Pacing, lag: int, start: int, first: Floats) -> None:
+        self._resampler, self._pacing, self._lag = resampler, pacing, lag
+        self.source_end = start
+        self._last = first
+        self._spikes: list[Spike] = []
         self._next = resampler.rates.first_in_stages(start)  # next clean sample to give out
         self._even = self._next - self._next % HOP - HOP * 2  # next sample at 360 Hz to make
         back = start - resampler.span(self._even, self._even + 1)[0] + 1
@@ -231,21 +260,25 @@ class _Segment:
         self._mv_origin = self._even
         self._baseline = Baseline(self._even, self._next // HOP, HALF, len(first))
 
-    @property
-    def source_end(self) -> int:
-        """One past the last source sample."""
-        return self._origin + len(self._source)
-
     def bridge(self, until: int, target: Floats) -> None:
         """Fill in source samples up to `until` by a straight line to the value there."""
         steps = np.arange(1, until - self.source_end + 1)[:, None] / (until - self.source_end + 1)
-        line = self._source[-1] + steps * (target - self._source[-1])
+        line = self._last + steps * (target - self._last)
         self.extend(np.rint(line * _QUANTUM) / _QUANTUM, np.ones(line.shape, bool))
 
     def extend(self, mv: Floats, bad: Flags) -> None:
         """Add source samples."""
+        self.source_end += len(mv)
+        self._last = mv[-1]
+        mv, bad, spikes = self._pacing.take(mv, bad)
+        self._spikes += spikes
         self._source = np.concatenate([self._source, mv])
         self._source_bad = np.concatenate([self._source_bad, bad])
+
+    def take_spikes(self) -> list[Spike]:
+        """Return the pacing spikes found since this was last asked."""
+        spikes, self._spikes = self._spikes, []
+        return spikes
 
     def ready(self) -> tuple[int, Floats, Flags]:
         """Return first number, values and bad flags of the clean samples that can be given out."""
@@ -254,10 +287,9 @@ class _Segment:
     def finish(self, end: int) -> tuple[int, Floats, Flags]:
         """Return what is left up to source sample `end`, the last value extended."""
         stop = self._resampler.rates.first_in_stages(end)
-        more = self._resampler.span(stop + HALF + HOP, stop + HALF + HOP + 1)[1] - self.source_end
-        self.extend(
-            np.repeat(self._source[-1:], max(more, 0), axis=0), np.zeros((max(more, 0), len(self._source[0])), bool)
-        )
+        more = self._resampler.span(stop + HALF + HOP, stop + HALF + HOP + 1)[1] - self._origin - len(self._source)
+        if more > 0:
+            self.extend(np.repeat(self._last[None], more, axis=0), np.zeros((more, len(self._last)), bool))
         return self._give(stop)
 
     def _give(self, stop: int) -> tuple[int, Floats, Flags]:

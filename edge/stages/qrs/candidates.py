@@ -19,7 +19,7 @@ MOST_DELAY = round(0.35 * FS_HZ)
 """From an R peak until it is told, filters included."""
 
 _HALF = 20
-_PLACE_HALF = 30
+_PLACE_HALF = 28
 _REFINE_HALF = 5
 _MARGIN = 54
 _SIDE = 14
@@ -87,7 +87,7 @@ class Candidates:
     def __init__(self, start: int, lag: int) -> None:
         # From a fiducial point to `ready`, so that an R peak up to _PLACE_HALF before it is still told in time.
         self._reach = MOST_DELAY - AHEAD - lag
-        self._place_half = min(_PLACE_HALF, self._reach // 2 - _REFINE_HALF)
+        self._place_half = min(_PLACE_HALF, max(self._reach // 2, self._reach - _HALF - 1) - _REFINE_HALF)
         self._half = min(_HALF, self._reach - self._place_half - _REFINE_HALF - 1)
         self._margin = min(_MARGIN, AHEAD + self._half - 1)
         self._start = self._next = start
