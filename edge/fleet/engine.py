@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import math
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Executor, Future
@@ -227,6 +228,8 @@ def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
     }
     with dask.config.set(settings):
         if scheduler is None:
+            # Another run on this machine takes nothing from this one.
+            warnings.filterwarnings("ignore", "Port .* is already in use", UserWarning)
             with (
                 LocalCluster(
                     n_workers=workers,

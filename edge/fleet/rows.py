@@ -166,7 +166,7 @@ def failed(where: str, name: str, reason: str, model: ModelInfo) -> dict[str, pa
 def _summary_row(where: str, status: str, reason: str | None, model: ModelInfo, row: dict[str, Any]) -> pa.RecordBatch:
     told = {"status": status, "reason": reason and one_line(reason)}
     made_by = {"model": model.name, "model_sha256": model.sha256, "version": __version__}
-    row = row | told | made_by
+    row = {key: _named(value) if isinstance(value, str) else value for key, value in (row | told | made_by).items()}
     return _batch(SUMMARY, where, [[row.get(name)] for name in SUMMARY.names[1:]])
 
 
@@ -174,4 +174,9 @@ def _batch(schema: pa.Schema, where: str, columns: Any) -> pa.RecordBatch:
     """Return rows of which the first column says the record."""
     types = schema.types[1:]
     arrays = [pa.array(column, kind) for column, kind in zip(columns, types, strict=True)]
-    return pa.record_batch([pa.repeat(where, len(arrays[0])), *arrays], schema=schema)
+    return pa.record_batch([pa.repeat(_named(where), len(arrays[0])), *arrays], schema=schema)
+
+
+def _named(name: str) -> str:
+    """Return a name as tables can hold it: what is no text in it, as names of files may have, is its bytes."""
+    return "".join(f"\\x{ord(c) & 0xFF:02x}" if "\ud800" <= c <= "\udfff" else c for c in name)

@@ -252,6 +252,17 @@ def test_damaged_files_are_rows_with_their_reasons(ecg_edge: Run, toy_ecg: NDArr
     assert json.loads(done.stdout)["ok"] == 100
 
 
+def test_a_name_that_is_no_text_is_a_row(task: Task, toy_ecg: NDArray[np.float32], tmp_path: Path) -> None:
+    record = archive(tmp_path, toy_ecg, ["plain"])[0]
+    header = record.with_suffix(".hea").read_bytes()
+    named = os.fsencode(tmp_path) + b"/caf\xe9"
+    Path(os.fsdecode(named + b".hea")).write_bytes(header.replace(b"plain 1", b"caf 1"))
+    result = analyse(os.fsdecode(named), task)
+    for name, rows in result.tables.items():
+        assert set(rows["record"].to_pylist()) <= {f"{tmp_path}/caf\\xe9"}, name
+    assert result.tables["beats"].num_rows > 5
+
+
 def test_a_full_disk_is_told_and_the_rest_is_done_later(
     ecg_edge: Run, holters: Path, serial: dict[str, bytes], tmp_path: Path
 ) -> None:
