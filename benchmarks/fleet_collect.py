@@ -312,7 +312,7 @@ def report_kills(found: dict[str, Any]) -> list[str]:
     rows = [
         ("messages of alerts", f"{found['alerts']:,}", ""),
         ("of them lost, and doubled", f"{found['alerts_lost']}, {found['alerts_doubled']}", "0, 0"),
-        ("vitals that the broker took, and stored ones", f"{found['vitals']:,}, {found['vitals_stored']:,}", ""),
+        ("vitals (QoS 0) that were sent, and those stored", f"{found['vitals']:,}, {found['vitals_stored']:,}", ""),
         ("busy", f"{found['busy']:.1f}", ""),
     ]
     n = found["kills"]
