@@ -70,7 +70,7 @@ PAGES = (
     ),
     Page(
         "stretch",
-        "Any stretch, for a talk or an issue",
+        "Any stretch, for a talk or a question",
         ("ecg-edge replay 205 --plot stretch.pdf --start 296 --stop 306",),
         0,
     ),
