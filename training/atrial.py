@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.features import irregularity
-from edge.inference.trees import Tree, TreeCard
+from edge.inference.card import Tree
+from edge.inference.trees import TreeCard
 from edge.messages import FS_HZ, Episode, LabelledBeat, Likelihood
 from edge.stages.atria import EVERY
 from edge.stages.rhythm.atrial import AtrialFibrillation

@@ -240,6 +240,46 @@ def rhythm(
         _say(f"{models / kind.value}.json: {len(card.trees)} trees")
 
 
+@app.command()
+def page(  # noqa: PLR0917 - as above
+    data: Data = _DATA,
+    work: Work = _WORK,
+    models: Models = _MODELS,
+    seed: Annotated[int, typer.Option(help="Seed of the training.")] = 1,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of a training.")] = 30,
+    only_judge: Annotated[bool, typer.Option("--only-judge", help="Print the figures, write no model.")] = False,
+) -> None:
+    """Learn to tell whole 12-lead pages; print how well, beside what a careless split would say.
+
+    Example: ecg-train page --data data --models /tmp/models
+    """
+    from training.pages import classifier  # noqa: PLC0415
+    from training.pages import examples as reading  # noqa: PLC0415
+
+    pages = reading.gather(data, work / "pages", lambda line: _say(line, err=True))
+    metrics = classifier.study(pages, epochs, _say)
+    if only_judge:
+        return
+    card, content = classifier.make(pages, metrics, seed, epochs)
+    kept = classifier.release(card, content, models)
+    _say(
+        kept
+        or f"{models / 'page.tflite'}: {len(content):,} bytes; int8 as float: {card.metrics['int8']['agreement']:.1f} %"
+    )
+
+
+@app.command()
+def strangers(
+    data: Data = _DATA,
+    n: Annotated[int, typer.Option(min=1, help="Pictures of each kind.")] = 40,
+) -> None:
+    """Count pictures that are no ECG page and get an opinion all the same. Example: ecg-train strangers --n 10."""
+    from training.pages import strangers as others  # noqa: PLC0415
+
+    for line in others.report(data, n):
+        _say(line)
+
+
 def main() -> None:
     """Entry point: 0 done, 1 the work failed, 2 usage."""
     make_printable()

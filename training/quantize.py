@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,28 +39,55 @@ def quantize(trained: Trained, data: Table, seed: int = 1) -> bytes:
     EcgEdgeError
         If the converter could not do it in integers alone.
     """
+    return to_int8(trained.model, ("beat", "context"), lambda: _calibration(trained, data, seed), trained.kind)
+
+
+def to_int8(
+    model: Any, names: Sequence[str], samples: Callable[[], Iterator[dict[str, NDArray[np.float32]]]], kind: str
+) -> bytes:
+    """Convert a network of two inputs to int8: weights, activations, inputs and output.
+
+    Parameters
+    ----------
+    model : tf_keras.Model
+        The float network.
+    names : sequence of str
+        Of its inputs, in order.
+    samples : callable
+        Yields what the ranges of the activations are taken from, by the inputs' names.
+    kind : str
+        What it is called if that fails.
+
+    Returns
+    -------
+    bytes
+        A `.tflite` file with built-in operators only.
+
+    Raises
+    ------
+    EcgEdgeError
+        If the converter could not do it in integers alone.
+    """
     networks.keras()
     import tensorflow as tf  # noqa: PLC0415 - takes seconds, and only training has it
 
-    shapes = {tensor.name: (1, *tensor.shape[1:]) for tensor in trained.model.inputs}
+    shapes = {tensor.name: (1, *tensor.shape[1:]) for tensor in model.inputs}
 
     # A concrete function with a batch of one: the LSTM is fused only so, and a dynamic batch does not convert.
     def classify(beat: Any, context: Any) -> Any:
-        return trained.model([beat, context], training=False)
+        return model([beat, context], training=False)
 
-    signature = [tf.TensorSpec(shapes[name], tf.float32, name=name) for name in ("beat", "context")]
+    signature = [tf.TensorSpec(shapes[name], tf.float32, name=name) for name in names]
     function = tf.function(classify, input_signature=signature)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()], trained.model)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()], model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: _calibration(trained, data, seed)
+    converter.representative_dataset = samples
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = converter.inference_output_type = tf.int8
     try:
         return bytes(converter.convert())
     except Exception as error:  # the converter's own exceptions differ between versions
-        raise EcgEdgeError(
-            f"{trained.kind} cannot be made int8 ({error})", "use only operators with int8 kernels"
-        ) from None
+        raise EcgEdgeError(f"{kind} cannot be made int8 ({error})", "use only operators with int8 kernels") from None
 
 
 def is_model(head: bytes) -> bool:

@@ -14,7 +14,8 @@ from edge.errors import SourceError
 from edge.features import irregularity
 from edge.features.irregularity import Strip
 from edge.inference.beat_model import BeatModel
-from edge.inference.trees import Tree, TreeCard
+from edge.inference.card import Tree
+from edge.inference.trees import TreeCard
 from edge.messages import LabelledBeat
 from edge.pipeline import Chain, front_end
 from edge.sources.wfdb_record import WfdbRecord

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edge.errors import EcgEdgeError, how_to_install
-from edge.inference.card import Origin
-from edge.inference.trees import SCHEMA, Tree, TreeCard
+from edge.inference.card import Origin, Tree
+from edge.inference.trees import SCHEMA, TreeCard
 from training.cards import revision
 
 
@@ -34,6 +34,12 @@ def grow(rows: NDArray[Any], yes: NDArray[np.bool_], weights: NDArray[Any], **se
     EcgEdgeError
         If lightgbm is not installed.
     """
+    return _boost(rows, yes, weights, settings)
+
+
+def _boost(
+    rows: NDArray[Any], labels: NDArray[Any], weights: NDArray[Any], settings: dict[str, Any]
+) -> tuple[Tree, ...]:
     try:
         import lightgbm  # noqa: PLC0415 - only training has it
     except (ImportError, OSError) as error:  # OSError: the system lacks OpenMP
@@ -45,9 +51,34 @@ def grow(rows: NDArray[Any], yes: NDArray[np.bool_], weights: NDArray[Any], **se
         "deterministic": True, "force_row_wise": True, "verbose": -1, "boost_from_average": False,
     }  # fmt: skip
     rounds = settings.pop("rounds", 60)
-    data = lightgbm.Dataset(rows, yes.astype(np.int8), weight=weights * (len(weights) / weights.sum()))
+    data = lightgbm.Dataset(rows, labels.astype(np.int8), weight=weights * (len(weights) / weights.sum()))
     booster = lightgbm.train({**usual, **settings}, data, rounds)
     return tuple(_tree(grown["tree_structure"]) for grown in booster.dump_model()["tree_info"])
+
+
+def grow_classes(
+    rows: NDArray[Any], labels: NDArray[np.int64], n_classes: int, **settings: Any
+) -> tuple[tuple[Tree, ...], ...]:
+    """Fit boosted trees that tell several classes; return those of each class, whose leaves' sum is its score.
+
+    Parameters
+    ----------
+    rows : float array, shape (n, k)
+        Features.
+    labels : int64 array, shape (n,)
+        Numbers of classes.
+    n_classes : int
+        How many there are.
+    settings
+        As in `grow`.
+
+    Raises
+    ------
+    EcgEdgeError
+        If lightgbm is not installed.
+    """
+    grown = _boost(rows, labels, np.ones(len(rows)), {"objective": "multiclass", "num_class": n_classes, **settings})
+    return tuple(grown[k::n_classes] for k in range(n_classes))
 
 
 def log_odds(trees: Sequence[Tree], rows: NDArray[Any]) -> NDArray[np.float64]:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.features import waves
-from edge.inference.trees import Tree, TreeCard, TreeModel
+from edge.inference.card import Tree
+from edge.inference.trees import TreeCard, TreeModel
 from edge.messages import FS_HZ, Episode, Message, Quality, Samples
 from edge.pipeline import Chain
 from edge.sources.wfdb_record import WfdbRecord

@@ -12,9 +12,11 @@ from edge.contract.payloads import ModelInfo
 from edge.errors import SourceError
 from edge.findings.collector import Collector
 from edge.findings.findings import Findings, Limit
+from edge.findings.page import with_opinion
 from edge.inference.beat_model import BeatModel
 from edge.messages import Samples
 from edge.sources import Recording
+from edge.sources.page import PageRecording
 from edge.sources.playback import Playback
 from edge.stages.alarms import AlarmRules
 from edge.stages.rhythm import RhythmRules
@@ -67,6 +69,8 @@ def findings_of(
             raise
         failure = error
     found = collector.findings()
+    if isinstance(recording, PageRecording):
+        found = with_opinion(found, recording.page)
     if failure is None:
         return found
     broken = Limit(what="what comes after the recording breaks off", why=failure.reason)

@@ -287,6 +287,33 @@ class StripFinding(Finding, frozen=True, kw_only=True, eq=False):
         return np.asarray(mv)
 
 
+class PageOpinion(Finding, frozen=True, kw_only=True):
+    """A second opinion on a 12-lead page as a whole, from a model of pages; the first is all else.
+
+    Attributes
+    ----------
+    kind : str or None
+        One of `edge.inference.page_model.TITLES`; None if nothing is said.
+    title : str or None
+        The same for people.
+    probabilities : dict
+        By kind, 0 to 1, as the model has them: not calibrated.
+    learnt_from : str
+        What the model has seen and how often it is right: no opinion is worth more.
+    why_not : str or None
+        Why nothing is said.
+    model : ModelInfo
+        Which model.
+    """
+
+    kind: str | None
+    title: str | None
+    probabilities: dict[str, float]
+    learnt_from: str
+    why_not: str | None
+    model: ModelInfo
+
+
 class Limit(Finding, frozen=True, kw_only=True):
     """Something that cannot be told, and why."""
 
@@ -353,6 +380,8 @@ class Findings(Finding, frozen=True, kw_only=True, eq=False):
         Of the episodes (of each kind the longest, if there are many), a typical one and the noisiest.
     cannot_tell : tuple of Limit
         What these findings do not say.
+    page : PageOpinion or None
+        On a page of paper, what a model of whole pages says.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -374,6 +403,7 @@ class Findings(Finding, frozen=True, kw_only=True, eq=False):
     readable: Readable
     strips: tuple[StripFinding, ...]
     cannot_tell: tuple[Limit, ...]
+    page: PageOpinion | None = None
 
     def summary(self) -> str:
         """Return the findings in words, one line each, the most urgent first."""

@@ -16,7 +16,7 @@ from edge.errors import ModelError
 from edge.features import history
 from edge.features import window as beat_window
 from edge.features.fingerprint import FINGERPRINT
-from edge.inference.card import ModelCard, read_card
+from edge.inference.card import ModelCard, PageCard, is_of_pages, read_card
 from edge.inference.runtime import Port, build, signature
 from edge.messages import Label
 
@@ -34,8 +34,9 @@ def models_dir() -> Path:
 
 
 def model_names() -> tuple[str, ...]:
-    """Names of the models that are shipped."""
-    return tuple(sorted(path.stem for path in models_dir().glob("*.tflite")))
+    """Names of the beat models that are shipped."""
+    files = models_dir().glob("*.tflite")
+    return tuple(sorted(path.stem for path in files if not is_of_pages(path.with_suffix(".json"))))
 
 
 class BeatModel:
@@ -58,7 +59,7 @@ class BeatModel:
 
     def __init__(self, card: ModelCard, content: bytes) -> None:
         self.card = card
-        _check_file(card, content)
+        check_file(card, content)
         _check_beats(card)
         self._interpreter: Any = build(card.name, content)
         inputs, outputs = signature(card.name, self._interpreter)
@@ -157,7 +158,14 @@ class BeatModel:
         self.close()
 
 
-def _check_file(card: ModelCard, content: bytes) -> None:
+def check_file(card: ModelCard | PageCard, content: bytes) -> None:
+    """Refuse a file that is not its card's.
+
+    Raises
+    ------
+    ModelError
+        If its hash is another.
+    """
     sha256 = hashlib.sha256(content).hexdigest()
     if sha256 != card.sha256:
         raise ModelError(card.name, f"file has sha256 {sha256[:12]}…, its card says {card.sha256[:12]}…", "reinstall")

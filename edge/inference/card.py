@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -152,14 +152,104 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     metrics: dict[str, dict[str, dict[str, float]]]
 
 
+class Tree(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, array_like=True):
+    """One tree, node by node; the first is the root.
+
+    Attributes
+    ----------
+    feature : tuple of int
+        What a node asks about.
+    at : tuple of float
+        Up to which value one goes to `low`, beyond it to `high`.
+    low, high : tuple of int
+        The next node; a leaf where negative, ``~number``.
+    leaf : tuple of float
+        What the leaves add to the log odds.
+    """
+
+    feature: tuple[int, ...]
+    at: tuple[float, ...]
+    low: tuple[int, ...]
+    high: tuple[int, ...]
+    leaf: tuple[float, ...]
+
+
+class PageCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything `edge.inference.page_model` must know of a model of whole pages, and what a reader should.
+
+    Attributes
+    ----------
+    schema : int
+        `SCHEMA`.
+    name : str
+        Name of the model.
+    kind : str
+        ``page``.
+    sha256 : str
+        Of the `.tflite` file.
+    beats, context, output : Tensor
+        The two inputs, median beats and numbers, and the output.
+    features : tuple of Feature
+        The numbers, in order, of `edge.features.page.NAMES`.
+    example : tuple of float
+        What the model's program measured of an artificial page.
+    classes : tuple of str
+        Order of the output, of `edge.inference.page_model.TITLES`.
+    trees : tuple of tuples of Tree
+        Of each class: their leaves' sum over the numbers is its score. Network and trees have a voice each.
+    offsets : tuple of float
+        Added to the score of each class before the largest is taken: what makes rare classes count as much as others.
+    learnt_from : str
+        What a reader of its opinion must be told, in one sentence.
+    origin : Origin
+        Where it comes from.
+    metrics : dict
+        Figures in percent by protocol, such as ``{"cross_validation": {"balanced": …, "balanced_low": …}}``.
+    """
+
+    schema: int
+    name: str
+    kind: Literal["page"]
+    sha256: str
+    beats: Tensor
+    context: Tensor
+    output: Tensor
+    features: tuple[Feature, ...]
+    example: tuple[float, ...]
+    classes: tuple[str, ...]
+    trees: tuple[tuple[Tree, ...], ...]
+    offsets: tuple[float, ...]
+    learnt_from: str
+    origin: Origin
+    metrics: dict[str, dict[str, float]]
+
+
+Card = TypeVar("Card", ModelCard, PageCard)
+
+
 def read_card(path: Path) -> ModelCard:
-    """Read a card.
+    """Read the card of a beat model.
 
     Raises
     ------
     ModelError
-        If the file is missing, is no card, or is of another schema.
+        If the file is missing, is no such card, or is of another schema.
     """
+    return _read(path, ModelCard)
+
+
+def read_page_card(path: Path) -> PageCard:
+    """Read the card of a page model.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, is no such card, or is of another schema.
+    """
+    return _read(path, PageCard)
+
+
+def _read(path: Path, form: type[Card]) -> Card:
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -170,14 +260,26 @@ def read_card(path: Path) -> ModelCard:
         schema = msgspec.json.decode(raw, type=_Version).schema
         if schema != SCHEMA:
             raise ModelError(path.stem, f"card has schema version {schema}, this program reads {SCHEMA}", "update one")
-        return msgspec.json.decode(raw, type=ModelCard)
+        return msgspec.json.decode(raw, type=form)
     except msgspec.DecodeError as error:  # ValidationError is a DecodeError
         raise ModelError(path.stem, f"{path.name} is not a model card ({error})", "release the model again") from None
 
 
-def write_card(card: ModelCard, path: Path) -> None:
-    """Write a card, readable and with a stable order of keys."""
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(card), indent=2) + b"\n")
+def is_of_pages(path: Path) -> bool:
+    """Return whether a card says that its model is of pages."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=_Version).kind == "page"
+    except (OSError, msgspec.DecodeError):
+        return False
+
+
+def write_card(card: ModelCard | PageCard, path: Path) -> None:
+    """Write a card, readable and with a stable order of keys; each tree on a line."""
+    trees = card.trees if isinstance(card, PageCard) else ()
+    bare = msgspec.structs.replace(card, trees=()) if isinstance(card, PageCard) else card
+    text = msgspec.json.format(msgspec.json.encode(bare), indent=2)
+    of_classes = [b"[\n" + b",\n".join(map(msgspec.json.encode, of_class)) + b"]" for of_class in trees]
+    path.write_bytes(text.replace(b'"trees": []', b'"trees": [' + b", ".join(of_classes) + b"]") + b"\n")
 
 
 def is_card(head: bytes) -> bool:
@@ -187,3 +289,4 @@ def is_card(head: bytes) -> bool:
 
 class _Version(msgspec.Struct):
     schema: int
+    kind: str = ""

@@ -16,34 +16,12 @@ from numpy.typing import ArrayLike
 
 from edge.errors import ModelError
 from edge.inference.beat_model import models_dir
-from edge.inference.card import Origin
+from edge.inference.card import Origin, Tree
 
 SCHEMA = 1
 """Version of the file's form."""
 TOLERANCE = 1e-3
 """How far what this program measures of the artificial example may lie from what the model's program measured."""
-
-
-class Tree(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, array_like=True):
-    """One tree, node by node; the first is the root.
-
-    Attributes
-    ----------
-    feature : tuple of int
-        What a node asks about.
-    at : tuple of float
-        Up to which value one goes to `low`, beyond it to `high`.
-    low, high : tuple of int
-        The next node; a leaf where negative, ``~number``.
-    leaf : tuple of float
-        What the leaves add to the log odds.
-    """
-
-    feature: tuple[int, ...]
-    at: tuple[float, ...]
-    low: tuple[int, ...]
-    high: tuple[int, ...]
-    leaf: tuple[float, ...]
 
 
 class TreeCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -76,6 +54,40 @@ class TreeCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     trees: tuple[Tree, ...]
 
 
+class Forest:
+    """Trees that have been looked at.
+
+    Parameters
+    ----------
+    name : str
+        Of their model.
+    trees : sequence of Tree
+        As read.
+    n_features : int
+        How many numbers they may ask about.
+
+    Raises
+    ------
+    ModelError
+        If they do not hold together.
+    """
+
+    def __init__(self, name: str, trees: Sequence[Tree], n_features: int) -> None:
+        for tree in trees:
+            _check(name, tree, n_features)
+        self._trees = [(tree.feature, tree.at, tree.low, tree.high, tree.leaf) for tree in trees]
+
+    def total(self, features: Sequence[float]) -> float:
+        """Return the sum of the leaves that features lead to."""
+        total = 0.0
+        for feature, at, low, high, leaf in self._trees:
+            node = 0
+            while node >= 0:
+                node = low[node] if features[feature[node]] <= at[node] else high[node]
+            total += leaf[~node]
+        return total
+
+
 class TreeModel:
     """Boosted trees with their card.
 
@@ -101,9 +113,7 @@ class TreeModel:
             len(card.example) == len(measured) and np.allclose(card.example, measured, rtol=TOLERANCE, atol=TOLERANCE)
         ):
             raise ModelError(card.name, "was made of other features than this program measures", "train it again")
-        for tree in card.trees:
-            _check(card.name, tree, len(names))
-        self._trees = [(tree.feature, tree.at, tree.low, tree.high, tree.leaf) for tree in card.trees]
+        self._trees = Forest(card.name, card.trees, len(names))
 
     def log_odds(self, features: Sequence[float]) -> float:
         """Return the log odds of what the model tells.
@@ -113,13 +123,7 @@ class TreeModel:
         features : sequence of float
             By the card's names.
         """
-        total = 0.0
-        for feature, at, low, high, leaf in self._trees:
-            node = 0
-            while node >= 0:
-                node = low[node] if features[feature[node]] <= at[node] else high[node]
-            total += leaf[~node]
-        return total
+        return self._trees.total(features)
 
     def probability(self, features: Sequence[float]) -> float:
         """Return the probability of what the model tells, 0 to 1."""

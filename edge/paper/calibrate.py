@@ -12,7 +12,7 @@ from edge.paper.trace import Track
 Floats = NDArray[np.float64]
 
 PULSE_S = 0.2
-_GAINS = (2.5, 5.0, 10.0, 20.0)
+GAINS = (2.5, 5.0, 10.0, 20.0)
 _SPEEDS = (12.5, 25.0, 50.0)
 _REACH_MM = 32.0
 _FLAT_MM = 0.5
@@ -88,7 +88,7 @@ def scale_of(pulses: list[Pulse]) -> tuple[float | None, float | None]:
         return None, None
     height = float(np.median([pulse.height for pulse in pulses]))
     width = float(np.median([pulse.width for pulse in pulses]))
-    return _usual(height, _GAINS), _usual(width / PULSE_S, _SPEEDS)
+    return _usual(height, GAINS), _usual(width / PULSE_S, _SPEEDS)
 
 
 def _usual(value: float, among: tuple[float, ...]) -> float | None:

@@ -23,6 +23,7 @@ from edge.paper.pitch import cut, measure
 from edge.paper.result import Digitized, RefusedError
 from edge.paper.rows import Again, Row, in_columns, row_of
 from edge.paper.trace import follow, pen_of
+from edge.paper.unruled import column_of_pulses, fits, unruled
 
 Floats = NDArray[np.float64]
 
@@ -49,12 +50,15 @@ class Flat:
         From the picture.
     px_per_mm : (float, float)
         Of the picture.
+    ruled : bool
+        Whether there is a grid.
     """
 
     ink: Image
     frame: Frame
     paper: PaperMap
     px_per_mm: tuple[float, float]
+    ruled: bool
 
 
 def digitize(path: Path | str, *, overlay: bool = False) -> Digitized:
@@ -97,6 +101,19 @@ def _of_size(read: Digitized, scale: float) -> Digitized:
 def straightened(image: Picture) -> Flat:
     """Find the paper, and lay it flat."""
     sheet = without_light(image)
+    pulses = column_of_pulses(sheet.black)
+    try:
+        flat = _on_grid(image, sheet)
+        if fits(pulses, flat.px_per_mm[1]):
+            return flat
+    except RefusedError:
+        if not pulses:
+            raise
+    paper, low, high = unruled(pulses, (image.shape[1], image.shape[0]))
+    return _flat(image, sheet, paper, (low, high), ruled=False)
+
+
+def _on_grid(image: Picture, sheet: Sheet) -> Flat:
     angle, _ = tilt(sheet.any_ink)
     ink = grid_ink(sheet)
     patches = cut(ink, _STRIDE)
@@ -109,18 +126,20 @@ def straightened(image: Picture) -> Flat:
     return _flat(image, sheet, paper, (low, high))
 
 
-def _flat(image: Picture, sheet: Sheet, paper: PaperMap, ends: tuple[Floats, Floats]) -> Flat:
+def _flat(image: Picture, sheet: Sheet, paper: PaperMap, ends: tuple[Floats, Floats], *, ruled: bool = True) -> Flat:
     height, width = image.shape[:2]
     middle = np.clip(paper.to_px((ends[0] + ends[1])[None] / 2), 0, (width - 1, height - 1))
     inverse = np.linalg.inv(paper.jacobian(middle)[0])
     px = float(np.hypot(*inverse[:, 0])), float(np.hypot(*inverse[:, 1]))
     frame = _frame(*ends, int(np.clip(round(max(px)), _LEAST_PX_PER_MM, _MOST_PX_PER_MM)))
-    ink = without_grid(straighten(sheet.black, paper, frame), frame.px_per_mm)
+    ink = straighten(sheet.black, paper, frame)
+    if ruled:
+        ink = without_grid(ink, frame.px_per_mm)
     look = _frame(*ends, _LOOK_PX_PER_MM)
     bright = straighten(np.ascontiguousarray(image.max(axis=2)), paper, look, smooth=False, spread=True)
     off = off_paper(bright.astype(np.float32), look.px_per_mm).astype(np.uint8)
     ink[cv2.resize(off, frame.size, interpolation=cv2.INTER_NEAREST) > 0] = 0
-    return Flat(ink, frame, paper, px)
+    return Flat(np.clip(ink, 0, 1), frame, paper, px, ruled)
 
 
 def _frame(low: Floats, high: Floats, px_per_mm: int) -> Frame:
@@ -169,7 +188,10 @@ def _calibrated(image: Picture, flat: Flat, rows: list[Row], plan: Arrangement, 
     scale = flat.frame.px_per_mm
     pulses = [row.pulse for row in rows if row.pulse]
     gain, speed = scale_of(pulses) if len(pulses) * 2 > len(rows) else (None, None)
-    assumed = [] if gain else ["gain 10 mm/mV: no calibration pulse was read"]
+    assumed = (
+        [] if flat.ruled else ["scale: there is no grid; the calibration pulse is taken for a usual one, at 25 mm/s"]
+    )
+    assumed += [] if gain else ["gain 10 mm/mV: no calibration pulse was read"]
     assumed += [] if speed else ["paper speed 25 mm/s: no calibration pulse was read"]
     gain, speed = gain or 10.0, speed or 25.0
     if plan.name not in ("strip", "rows"):

@@ -151,8 +151,9 @@ def arrange(rows: Sequence[Traced], letters: Floats, px_per_mm: int) -> Arrangem
     if n == 12:
         return Arrangement("12x1", tuple((lead,) for lead in LIMB + CHEST))
     quarters, half = _evidence(rows, letters, span, px_per_mm)
-    if n == 6 and quarters < 0.5 and half >= 0.34:
-        return Arrangement("6x2", tuple(zip(LIMB, CHEST, strict=True)))
+    if n in (6, 7) and quarters < 0.5 and half >= 0.34:
+        pairs: tuple[tuple[str, ...], ...] = tuple(zip(LIMB, CHEST, strict=True))
+        return Arrangement("6x2", pairs) if n == 6 else Arrangement("6x2+1", (*pairs, ("II",)))
     if 3 <= n <= 6 and (quarters >= 0.34 or n in (3, 4)):
         rhythm = _RHYTHM[n - 3]
         return Arrangement("3x4" + (f"+{n - 3}" if n > 3 else ""), _GRID_3X4 + tuple((lead,) for lead in rhythm))

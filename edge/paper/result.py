@@ -98,7 +98,7 @@ class Digitized:
     fs_hz : float
         Samples a second.
     layout : str
-        ``strip``, ``rows``, ``3x4``, ``3x4+1``, ``3x4+3``, ``6x2`` or ``12x1``.
+        ``strip``, ``rows``, ``3x4``, ``3x4+1``, ``3x4+3``, ``6x2``, ``6x2+1`` or ``12x1``.
     px_per_mm : (float, float)
         Of the picture, along the time and the voltage axis; in a distorted picture at its middle.
     mm_per_s, mm_per_mv : float

@@ -9,7 +9,7 @@ import numpy as np
 from edge.errors import SourceError
 from edge.paper.picture import SUFFIXES
 from edge.paper.result import Digitized
-from edge.sources.array import ArrayRecording
+from edge.sources.page import PageRecording
 from edge.sources.read_as import ReadAs
 
 __all__ = ["SUFFIXES", "open_paper", "recording_of"]
@@ -19,7 +19,7 @@ _WHOLE = 0.8
 _MOST_LEADS = 3
 
 
-def open_paper(path: Path, read_as: ReadAs) -> ArrayRecording:
+def open_paper(path: Path, read_as: ReadAs) -> PageRecording:
     """Digitize a picture and open what was read.
 
     Parameters
@@ -42,7 +42,7 @@ def open_paper(path: Path, read_as: ReadAs) -> ArrayRecording:
     return recording_of(read, path.stem, read_as.leads)
 
 
-def recording_of(read: Digitized, name: str, leads: tuple[str, ...] | None = None) -> ArrayRecording:
+def recording_of(read: Digitized, name: str, leads: tuple[str, ...] | None = None) -> PageRecording:
     """Return the leads of a page that tell most of its rhythm: those printed from one end to the other.
 
     Parameters
@@ -67,7 +67,7 @@ def recording_of(read: Digitized, name: str, leads: tuple[str, ...] | None = Non
     notes = [f"read from paper, {read.layout}, {read.mm_per_s:g} mm/s, {read.mm_per_mv:g} mm/mV"]
     notes += [f"assumed: {what}" for what in read.assumed]
     mv = np.column_stack([read.leads[lead] for lead in chosen])
-    return ArrayRecording(mv, read.fs_hz, chosen, name=name, notes=notes)
+    return PageRecording(read, mv, chosen, name=name, notes=notes)
 
 
 def _through(read: Digitized) -> list[str]:

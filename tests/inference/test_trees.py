@@ -11,8 +11,8 @@ import pytest
 from edge.errors import ModelError
 from edge.features import irregularity
 from edge.inference.beat_model import models_dir
-from edge.inference.card import Origin
-from edge.inference.trees import SCHEMA, Tree, TreeCard, TreeModel, log_odds, probability, read_trees, write_trees
+from edge.inference.card import Origin, Tree
+from edge.inference.trees import SCHEMA, TreeCard, TreeModel, log_odds, probability, read_trees, write_trees
 
 ORIGIN = Origin(databases={"ltafdb_ann": ("01",)}, split="none", seed=1, revision="abc", date="2026-01-01")
 STUMP = Tree(feature=(1,), at=(0.5,), low=(-1,), high=(-2,), leaf=(-1.5, 2.0))

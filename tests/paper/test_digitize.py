@@ -44,7 +44,7 @@ def test_a_strip_becomes_the_signal_that_was_printed(ecg: Ecg, look: Look, least
     assert decibels(page, read, "II", next(iter(read.leads))) >= least
 
 
-@pytest.mark.parametrize("layout", ["3x4", "3x4+1", "3x4+3", "6x2", "12x1", "rows"])
+@pytest.mark.parametrize("layout", ["3x4", "3x4+1", "3x4+3", "6x2", "6x2+1", "12x1", "rows"])
 def test_leads_are_found_and_named(ecg: Ecg, layout: str) -> None:
     leads = ecg()
     if layout == "rows":
@@ -137,3 +137,22 @@ def test_lines_between_columns_are_not_followed(ecg: Ecg) -> None:
     plain, read = read_picture(page.image), read_picture(ruled)
     for name, lead in plain.leads.items():
         assert np.nanmax(np.abs(read.leads[name])) <= np.nanmax(np.abs(lead)) + 0.1, name
+
+
+@pytest.mark.parametrize("layout", ["3x4+1", "6x2+1", "12x1"])
+def test_without_a_grid_the_pulses_give_the_scale(ecg: Ecg, layout: str) -> None:
+    look = Look.clean(px_per_mm=6.4, grid_style="none", pulse="left", header=False, mm_per_s=25.0, mm_per_mv=10.0)
+    page = render_page(ecg(), FS_HZ, layout=layout, look=look, seed=2)
+    read = read_picture(page.image)
+    assert read.refused is None
+    assert read.layout == layout
+    assert read.px_per_mm == pytest.approx((6.4, 6.4), rel=0.015)
+    assert any("no grid" in what for what in read.assumed)
+    assert np.mean([decibels(page, read, name, name) for name in page.truth]) >= 12
+
+
+def test_without_a_grid_and_without_pulses_there_is_no_scale(ecg: Ecg) -> None:
+    look = Look.clean(px_per_mm=6.4, grid_style="none", pulse="none", header=False)
+    read = read_picture(render_page(ecg(), FS_HZ, layout="3x4+1", look=look, seed=2).image)
+    assert read.refused is not None
+    assert read.refused.cause == "no grid"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 LIMB = ("I", "II", "III", "aVR", "aVL", "aVF")
 CHEST = ("V1", "V2", "V3", "V4", "V5", "V6")
-LAYOUTS = ("strip", "rows", "3x4", "3x4+1", "3x4+3", "6x2", "12x1")
+LAYOUTS = ("strip", "rows", "3x4", "3x4+1", "3x4+3", "6x2", "6x2+1", "12x1")
 """Names of the arrangements that can be printed."""
 
 _GRID_3X4 = (("I", "aVR", "V1", "V4"), ("II", "aVL", "V2", "V5"), ("III", "aVF", "V3", "V6"))
@@ -54,8 +54,8 @@ def _rows(layout: str, leads: Sequence[str]) -> tuple[tuple[str, ...], ...]:
         return tuple((lead,) for lead in leads)
     if layout == "12x1":
         return tuple((lead,) for lead in LIMB + CHEST)
-    if layout == "6x2":
-        return tuple(zip(LIMB, CHEST, strict=True))
+    if layout in ("6x2", "6x2+1"):
+        return tuple(zip(LIMB, CHEST, strict=True)) + ((("II",),) if layout.endswith("+1") else ())
     if layout in _RHYTHM:
         return _GRID_3X4 + tuple((lead,) for lead in _RHYTHM[layout])
     raise ValueError(f"unknown layout {layout!r}; there are {', '.join(LAYOUTS)}")

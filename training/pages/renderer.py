@@ -18,7 +18,7 @@ from training.pages.surface import Points, Surface, lay
 
 __all__ = ["Look", "Page", "Printed", "render_page"]
 
-_ROW_MM = {"strip": 40.0, "rows": 32.0, "12x1": 19.0, "6x2": 25.0}
+_ROW_MM = {"strip": 40.0, "rows": 32.0, "12x1": 19.0, "6x2": 25.0, "6x2+1": 22.0}
 _ROW_3X4_MM = 30.0
 _PULSE_S, _PULSE_FOOT_S = 0.2, 0.06
 _FOOTER_MM = 9.0
