@@ -232,7 +232,7 @@ class Beat(Event, frozen=True, kw_only=True, eq=False):
     sample : int
         Its R peak.
     rr_ms : float or None
-        To the beat before; None for the first one and after a gap.
+        To the beat before; None for the first one, after a gap, and where beats between may not have been seen.
     window : float32 array, shape (n, n_leads_of_model)
         The signal around R as the model wants it.
     features : float32 array, shape (k,)

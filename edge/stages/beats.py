@@ -29,6 +29,8 @@ _QRS = FS_HZ // 8
 _TRUSTED = 0.75
 """Share of valid samples that a lead needs there."""
 _READABLE: tuple[LeadState, ...] = ("good", "noisy")
+_BLIND: tuple[LeadState, ...] = ("off", "saturated")
+"""Beats may have been missed where every lead was like that; a flat line is seen, and shows none."""
 
 
 @dataclass
@@ -41,10 +43,14 @@ class _Waiting:
 
 @dataclass
 class _Due:
-    """A beat that is decided, yet to be described; `leads` are those whose signal quality lets them be read."""
+    """A beat that is decided, yet to be described; `leads` are those whose signal quality lets them be read.
+
+    `prev_s` is the time since the beat before, `seen` whether a beat between the two would have been seen.
+    """
 
     sample: int
     prev_s: float | None
+    seen: bool
     next_s: float | None
     leads: tuple[bool, ...]
     decided: int
@@ -95,6 +101,7 @@ class Beats:
         self._events: list[RPeak | Quality] = []
         self._waiting: list[_Waiting] = []
         self._quality: list[Quality] = []
+        self._blind: list[Quality] = []
         self._last: int | None = None
         self._decided = 0
 
@@ -137,6 +144,8 @@ class Beats:
     def _take(self, event: RPeak | Quality) -> None:
         if isinstance(event, Quality):
             self._quality = [*self._quality[-4:], event]
+            if all(state in _BLIND for state in event.leads):
+                self._blind.append(event)
             return
         if self._waiting:
             self._waiting[-1].following = event
@@ -165,8 +174,10 @@ class Beats:
         sample = waiting.peak.sample
         prev_s = None if self._last is None else (sample - self._last) / FS_HZ
         next_s = None if waiting.following is None else (waiting.following.sample - sample) / FS_HZ
+        seen = not any(quality.start < sample for quality in self._blind)
+        self._blind = [quality for quality in self._blind if quality.start + quality.n > sample]
         self._last, self._decided = sample, decided
-        return _Due(sample, prev_s, next_s, self._readable(sample), decided)
+        return _Due(sample, prev_s, seen, next_s, self._readable(sample), decided)
 
     def _readable(self, sample: int) -> tuple[bool, ...]:
         """Return which of the model's leads can be read around an R peak, by their quality."""
@@ -197,7 +208,7 @@ class Beats:
         return [
             Beat(
                 sample=beat.sample,
-                rr_ms=None if beat.prev_s is None else beat.prev_s * 1000,
+                rr_ms=beat.prev_s * 1000 if beat.prev_s is not None and beat.seen else None,
                 window=scaled[i],
                 features=features[i],
                 usable=usable[i],

@@ -322,3 +322,28 @@ def test_the_state_of_a_lead_counts_from_the_qrs_complex_on(start: int, n: int, 
     off = Quality(start=start, n=n, leads=("off", "good"), decided=0)
     beats = beats_in(run(ecg(REGULAR, 3600), [*peaks_of([588, 876]), off, *peaks_of([1452])], [3600]))
     assert [bool(np.any(beat.window[:, 0])) for beat in beats] == [True, True, readable]
+
+
+@pytest.mark.parametrize(
+    ("leads", "told"),
+    [
+        (("off", "off"), False),
+        (("saturated", "off"), False),
+        # A flat line is seen, and shows no beat; noise may hide some, which the rhythm judges.
+        (("flat", "flat"), True),
+        (("off", "flat"), True),
+        (("off", "noisy"), True),
+        (("saturated", "good"), True),
+    ],
+)
+@pytest.mark.parametrize("seconds", [1, 12])
+def test_no_interval_is_told_across_what_no_lead_showed(leads: tuple[LeadState, ...], told: bool, seconds: int) -> None:
+    peaks = [360, 648, 1000 + 360 * seconds, 1288 + 360 * seconds]
+    lost = [Quality(start=720 + 360 * i, n=360, leads=leads, decided=1080 + 360 * i) for i in range(seconds)]
+    mv = ecg(peaks, peaks[-1] + 800)
+    events = [*peaks_of(peaks[:2]), *lost, *peaks_of(peaks[2:])]
+    beats = beats_in(run(mv, events, [360]))
+    assert [beat.sample for beat in beats] == peaks
+    across = (peaks[2] - peaks[1]) / FS_HZ * 1000
+    assert [beat.rr_ms for beat in beats] == [None, 800, pytest.approx(across) if told else None, 800]
+    assert as_bytes(beats) == as_bytes(beats_in(run(mv, events, [7])))
