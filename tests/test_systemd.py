@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from containers import NSPAWN, interpreter
 
 from edge import config
 from edge.sources.serial.ports import KNOWN_USB
@@ -24,7 +25,6 @@ UNIT = files_dir() / "ecg-edge.service"
 RULES = files_dir() / "70-ecg-edge.rules"
 PROGRAM = Path("/opt/ecg-edge/bin/ecg-edge")
 PACKAGES = PROGRAM.parent.parent / "packages"
-HIDDEN = ("/home", "/root", "/tmp", "/run/user")
 MOST_EXPOSED = 2.0
 
 
@@ -126,9 +126,6 @@ systemctl stop ecg-edge; systemctl show ecg-edge -p Result -p ExecMainStatus -p 
 systemctl poweroff
 """
 
-# Device filters of a unit are BPF programs, which containers may not load unless told so.
-NSPAWN = ("--register=no", "--keep-unit", "--console=pipe", "--capability=all", "--system-call-filter=bpf")
-
 BOARD = """[Service]
 ExecStart={program} emulate /opt/ecg-edge/record/toy --link /run/ecg --speed 4
 ExecStartPost=/bin/sh -c 'while ! test -e /run/ecg; do sleep 0.1; done; chmod 666 $(readlink /run/ecg)'
@@ -160,21 +157,6 @@ def machine(tmp_path: Path) -> Iterator[Path]:
         yield root
 
 
-def interpreter(machine: Path) -> str:
-    """This interpreter, or the system's of the same version, where a service in the container can see it."""
-    for path in (Path(sys.executable).resolve(), Path("/usr/bin/python3").resolve()):
-        if any(path.is_relative_to(hidden) for hidden in HIDDEN):
-            continue
-        code = f"import sys; print(sys.version_info[:2] == {sys.version_info[:2]})"
-        chroot = next(
-            found for found in ("/usr/sbin/chroot", "/usr/bin/chroot", "/sbin/chroot") if Path(found).exists()
-        )
-        command = [chroot, machine, path, "-I", "-c", code]
-        if subprocess.run(command, capture_output=True, text=True, check=False).stdout == "True\n":
-            return str(path)
-    pytest.skip(f"needs a Python where a service can see it, not {sys.executable}")
-
-
 def put_program(machine: Path) -> str:
     """Put this tree under /opt, as a command; return the interpreter that runs it."""
     lib = machine / "opt/ecg-edge/lib"
@@ -183,6 +165,8 @@ def put_program(machine: Path) -> str:
     program = machine / PROGRAM.relative_to("/")
     program.parent.mkdir()
     python = interpreter(machine)
+    if python is None:
+        pytest.skip(f"needs a Python where a service can see it, not {sys.executable}")
     program.write_text(f'#!/bin/sh\nPYTHONPATH=/opt/ecg-edge/lib:{PACKAGES} exec {python} -m edge.cli.app "$@"\n')
     program.chmod(0o755)
     return python

@@ -9,7 +9,6 @@ import sys
 import sysconfig
 import zipfile
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
@@ -17,45 +16,31 @@ import numpy as np
 import pytest
 from archive import write
 from command import Run
+from containers import NSENTER, Containers, containers, interpreter
 from numpy.typing import NDArray
 
 REPO = Path(__file__).resolve().parents[2]
 DOCS = REPO / "docs" / "fleet"
+NAMES = ("bed-1", "bed-2", "bed-3")
+# What ansible takes for ssh: HOST and COMMAND come last. Into a machine that is up, or one that is but its files.
 SSH = """#!/bin/sh
-# What ansible takes for ssh: HOST and COMMAND come last.
 while [ $# -gt 2 ]; do shift; done
-root={roots}/$1
-[ "$1" = bed-3 ] && [ -e {roots}/../down ] && {{ echo "ssh: connect to host $1: No route to host" >&2; exit 255; }}
-exec systemd-nspawn --quiet --register=no --keep-unit --pipe -D "$root" -M "ecg-$1-$$" \
+if [ -e {inits}/$1 ]; then
+    exec nsenter --target=$(cat {inits}/$1) {nsenter} env PYTHONPATH=/opt/packages /bin/sh -c "$2"
+elif [ -e {inits}/down-$1 ]; then
+    echo "ssh: connect to host $1: No route to host" >&2; exit 255
+fi
+exec systemd-nspawn --quiet --register=no --keep-unit --pipe -D {roots}/$1 -M "ecg-$1-$$" \
     --bind-ro={packages}:/opt/packages --setenv=PYTHONPATH=/opt/packages /bin/sh -c "$2"
 """
 
 
 @pytest.fixture
-def containers(tmp_path: Path) -> Iterator[Path]:
-    """Roots that have all this machine has, each with changes of its own, which are forgotten."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root for containers")
-    for program, package in (("systemd-nspawn", "systemd-container"), ("openssl", "openssl")):
-        if shutil.which(program) is None:
-            pytest.skip(f"needs {program} (Debian package {package})")
-    with ExitStack() as stack:
-
-        def mount(folder: Path, *words: str) -> None:
-            folder.mkdir(parents=True, exist_ok=True)
-            done = subprocess.run(["mount", *words, folder], capture_output=True, text=True, check=False)
-            if done.returncode != 0:
-                pytest.skip(f"cannot mount here: {done.stderr.strip()}")
-            stack.callback(subprocess.run, ["umount", "-l", folder], check=True)
-
-        mount(tmp_path / "disk", "-t", "tmpfs", "-o", "size=700m", "tmpfs")
-        for name in ("bed-1", "bed-2", "bed-3"):
-            upper, work = tmp_path / "disk" / name / "upper", tmp_path / "disk" / name / "work"
-            upper.mkdir(parents=True)
-            work.mkdir()
-            layers = f"lowerdir=/,upperdir={upper},workdir={work}"
-            mount(tmp_path / "roots" / name, "-t", "overlay", "-o", layers, "overlay")
-        yield tmp_path / "roots"
+def machines(tmp_path: Path) -> Iterator[Containers]:
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl")
+    with containers(tmp_path, NAMES, sysconfig.get_path("purelib")) as there:
+        yield there
 
 
 @pytest.fixture
@@ -77,31 +62,33 @@ def wheel(tmp_path: Path) -> Path:
 class Rollout:
     """The playbook, as somebody runs it."""
 
-    def __init__(self, folder: Path, roots: Path, record: Path, beats: dict[str, int]) -> None:
-        self._folder, self._roots = folder, roots
+    def __init__(
+        self, folder: Path, machines: Containers, record: Path, beats: dict[str, int], *, service: str | None
+    ) -> None:
+        self._folder, self._roots = folder, machines.roots
         self._playbook = Path(sys.executable).parent / "ansible-playbook"
         if not self._playbook.is_file():
             pytest.skip("needs ansible-core")
         ssh = folder / "ssh"
-        ssh.write_text(SSH.format(roots=roots, packages=sysconfig.get_path("purelib")))
+        packages = sysconfig.get_path("purelib")
+        words = " ".join(NSENTER)
+        ssh.write_text(SSH.format(roots=machines.roots, inits=machines.inits, nsenter=words, packages=packages))
         ssh.chmod(0o755)
         self._beats = beats
         self._vars = {
             "ansible_ssh_executable": str(ssh),
             "ansible_python_interpreter": str(Path(sys.executable).resolve()),
-            "ecg_edge_python": str(Path(sys.executable).resolve()),
+            "ecg_edge_python": service or str(Path(sys.executable).resolve()),
             "ecg_edge_pip": "--no-deps --no-index --ignore-installed",
-            "ecg_edge_service": False,
+            "ecg_edge_waves": ["1", "100%"],
+            "ecg_edge_service": service is not None,
             "ecg_edge_broker": "broker.example",
             "ecg_edge_ca": str(folder / "ca"),
             "ecg_edge_check_record": str(record),
         }
 
     def run(self, wheel: Path, *, fails: str = "") -> tuple[int, str]:
-        hosts = {
-            name: {"ecg_edge_check_beats": self._beats | ({"V": 999} if name == fails else {})}
-            for name in ("bed-1", "bed-2", "bed-3")
-        }
+        hosts = {name: {"ecg_edge_check_beats": self._beats | ({"V": 999} if name == fails else {})} for name in NAMES}
         inventory = self._folder / "inventory.json"
         inventory.write_bytes(msgspec.json.encode({"devices": {"hosts": hosts, "vars": self._vars}}))
         settings = {
@@ -128,17 +115,43 @@ class Rollout:
         return str(link.readlink()) if link.is_symlink() else None
 
 
+def runs(machines: Containers, name: str) -> tuple[str, str]:
+    """Return whether the service of a machine that is up is active, and the release that it is of."""
+    init = (machines.inits / name).read_text()
+    enter = ["nsenter", f"--target={init}", *NSENTER]
+    asked = ["systemctl", "show", "ecg-edge", "--property=ActiveState,MainPID"]
+    told = subprocess.run([*enter, *asked], capture_output=True, text=True, check=True).stdout
+    shown = dict(line.split("=") for line in told.split())
+    state, pid = shown["ActiveState"], shown["MainPID"]
+    words = subprocess.run([*enter, "cat", f"/proc/{pid}/cmdline"], capture_output=True, check=False).stdout
+    found = [Path(word.decode()).parent.parent.parent for word in words.split(b"\0") if word.endswith(b"/bin/ecg-edge")]
+    return state, str((machines.roots / name / found[0].relative_to("/")).resolve().name) if found else ""
+
+
+def secrets_are_kept(ca: Path, etc: Path, said: str) -> None:
+    keys = [path.read_text() for path in ca.glob("*.key")]
+    assert len(keys) >= 3
+    assert not any(key.splitlines()[1] in said for key in keys)
+    assert (etc / "device.key").stat().st_mode & 0o077 == 0
+    assert (etc / "device.key").read_text() in keys
+    assert 'id = "bed-1"' in (etc / "ecg-edge.toml").read_text()
+
+
 def test_a_roll_out_of_three_of_which_one_is_down_and_one_fails(
-    containers: Path, wheel: Path, ecg_edge: Run, toy_ecg: NDArray[np.float32], tmp_path: Path
+    machines: Containers, wheel: Path, ecg_edge: Run, toy_ecg: NDArray[np.float32], tmp_path: Path
 ) -> None:
     record = write(tmp_path / "check", toy_ecg[: 30 * 360])
     beats = msgspec.json.decode(ecg_edge("replay", record, "--json").stdout)["beats"]
-    rollout = Rollout(tmp_path, containers, record, beats)
+    python = interpreter(machines.roots / "bed-1")
+    unbooted = f"a service cannot see {sys.executable}" if python is None else machines.boot("bed-1")
+    booted = unbooted is None
+    if booted:
+        assert machines.boot("bed-2") is None
+    rollout = Rollout(tmp_path, machines, record, beats, service=python if booted else None)
 
     # The third is down.
-    (tmp_path / "down").touch()
+    (machines.inits / "down-bed-3").touch()
     code, said = rollout.run(wheel)
-    (tmp_path / "down").unlink()
     assert code != 0
     assert "bed-1: right" in said, said[-3000:]
     assert "bed-2: right" in said
@@ -147,15 +160,14 @@ def test_a_roll_out_of_three_of_which_one_is_down_and_one_fails(
     first = rollout.current("bed-1")
     assert first == rollout.current("bed-2") is not None
     assert rollout.current("bed-3") is None
-    keys = [path.read_text() for path in (tmp_path / "ca").glob("*.key")]
-    assert len(keys) >= 3
-    assert not any(key.splitlines()[1] in said for key in keys)
-    etc = containers / "bed-1/etc/ecg-edge"
-    assert (etc / "device.key").stat().st_mode & 0o077 == 0
-    assert (etc / "device.key").read_text() in keys
-    assert 'id = "bed-1"' in (etc / "ecg-edge.toml").read_text()
+    secrets_are_kept(tmp_path / "ca", machines.roots / "bed-1/etc/ecg-edge", said)
+    if booted:
+        assert runs(machines, "bed-1") == ("active", Path(str(first)).name)
 
-    # A new release: the second one's check fails, so that it stays as it was.
+    # A new release: the second one's check fails, so that it stays as it was; the third is up again.
+    (machines.inits / "down-bed-3").unlink()
+    if booted:
+        assert machines.boot("bed-3") is None
     newer = tmp_path / "newer" / wheel.name
     newer.parent.mkdir()
     shutil.copy(wheel, newer)
@@ -167,11 +179,18 @@ def test_a_roll_out_of_three_of_which_one_is_down_and_one_fails(
     assert "not as they should be: bed-2; mend them" in said
     assert rollout.current("bed-2") == first
     assert rollout.current("bed-1") == rollout.current("bed-3") != first
+    if booted:
+        second = Path(str(rollout.current("bed-1"))).name
+        releases = {"bed-1": second, "bed-2": Path(str(first)).name, "bed-3": second}
+        assert {name: runs(machines, name) for name in NAMES} == {n: ("active", r) for n, r in releases.items()}
 
     # All right in the end.
     code, said = rollout.run(newer)
     assert code == 0, said[-3000:]
-    assert len({rollout.current(name) for name in ("bed-1", "bed-2", "bed-3")}) == 1
+    assert len({rollout.current(name) for name in NAMES}) == 1
+    if not booted:
+        pytest.skip(f"rolled out, but no service could be started in containers here: {unbooted}")
+    assert {runs(machines, name) for name in NAMES} == {("active", second)}
 
 
 def test_a_device_is_locked_out_by_one_command(tmp_path: Path) -> None:
