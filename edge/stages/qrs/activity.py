@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEAST_MV = 0.03
-"""Peak to peak below which there is no signal: the noise that IEC 60601-2-27 lets an amplifier have. No 0.85 s of the
+"""Peak to peak below which there is no signal: the noise that IEC 60601-2-27 lets an amplifier have. No 0.83 s of the
 MIT-BIH Arrhythmia Database are as flat, in any lead that is connected."""
 
-CELL = 18
+CELL = 20
 """Samples of which the extremes are kept."""
 
-CELLS = 17
-"""Cells over which a lead must move, the next one included: 0.85 s."""
+CELLS = 15
+"""Cells over which a lead must move, the next one included: 0.83 s."""
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -62,10 +62,10 @@ class Activity:
 
 
 def _trailing(rows: Floats, extreme: np.ufunc) -> Floats:
-    """Return the extreme of each row from the `CELLS`th on and of those before it; three by three."""
+    """Return the extreme of each row from the `CELLS`th on and of those before it; five by three."""
     n = len(rows)
     threes = extreme(extreme(rows[2:], rows[1:-1]), rows[:-2])
-    found = threes[14 : n - 2]
-    for before in (3, 6, 9, 12, 14):
-        found = extreme(found, threes[14 - before : n - 2 - before])
+    found = threes[12 : n - 2]
+    for before in (3, 6, 9, 12):
+        found = extreme(found, threes[12 - before : n - 2 - before])
     return np.asarray(found)

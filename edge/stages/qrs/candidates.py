@@ -23,6 +23,11 @@ _PLACE_HALF = 28
 _REFINE_HALF = 5
 _MARGIN = 54
 _SIDE = 14
+_ONWARD = 4
+"""Samples that the joint evidence is taken to rise on, where it still rises at the last that can be waited for."""
+
+_SLOPE = 3
+_SLOPE_HALF = 25
 _LEAST_SHARE = 0.25
 """The first lead places the R peak unless it has less of the evidence than this, against the best lead."""
 
@@ -50,9 +55,9 @@ class Candidate(msgspec.Struct, eq=False):
         The detection function in each lead, and what brings it to the joint scale.
     level, average, noise : list of float
         What it is at the usual QRS in each lead, on average over the last seconds, and of broadband noise alone.
-    peak_to_peak, step : list of float
-        Peak to peak value in each lead, mV; and how far it lies higher on one side than on the other, if it is hardly
-        more than a step.
+    peak_to_peak, step, slope : list of float
+        Peak to peak value in each lead, mV; how far it lies higher on one side than on the other, if it is hardly more
+        than a step; and the most it changes within 8 ms.
     next_largest : float
         The largest joint evidence after it that can still be seen.
     """
@@ -70,6 +75,7 @@ class Candidate(msgspec.Struct, eq=False):
     noise: list[float]
     peak_to_peak: list[float]
     step: list[float]
+    slope: list[float]
     next_largest: float = 0.0
 
 
@@ -103,7 +109,12 @@ class Candidates:
             if candidate.ready > known and end is None:
                 break
             first, last = candidate.fiducial + 1, min(candidate.ready, candidate.fiducial + REFRACTORY, known)
-            candidate.next_largest = float(function.joint.get(first, last).max(initial=0.0))
+            joint = function.joint.get(first, last)
+            candidate.next_largest = float(joint.max(initial=0.0))
+            if 1 < len(joint) < REFRACTORY - 1:
+                candidate.next_largest = max(
+                    candidate.next_largest, float(joint[-1]) + _ONWARD * float(joint[-1] - joint[-2])
+                )
             ready += 1
             yield candidate
         self._waiting = self._waiting[ready:]
@@ -132,7 +143,7 @@ class Candidates:
         lead = np.where(share[:, 0] > _LEAST_SHARE * share.max(axis=1), 0, lead)
         peaks = np.maximum.accumulate(np.maximum(self._place(function, fiducials, lead), self._last_peak))
         self._last_peak = int(peaks[-1])
-        peak_to_peak, step = self._shape(function, fiducials)
+        peak_to_peak, step, slope = self._shape(function, fiducials)
         columns = (
             fiducials,
             peaks,
@@ -147,6 +158,7 @@ class Candidates:
             noise,
             peak_to_peak,
             step,
+            slope,
         )
         return [Candidate(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
 
@@ -165,8 +177,8 @@ class Candidates:
         mv = function.mv.at(fine)[row[:, None], np.arange(fine.shape[1]), lead[:, None]]
         return np.asarray(fine[row, np.argmax(mv * up[:, None], axis=1)])
 
-    def _shape(self, function: DetectionFunction, fiducials: NDArray[np.int64]) -> tuple[Floats, Floats]:
-        """Return the peak-to-peak value around each fiducial point, and the step if that is nearly all of it."""
+    def _shape(self, function: DetectionFunction, fiducials: NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
+        """Return the peak-to-peak value around each fiducial point, the step if that is nearly all of it, and slope."""
         around = fiducials[:, None] + np.arange(-self._margin, self._margin + 1)
         mv = function.mv.at(np.clip(around, function.mv.origin, function.mv.end - 1))
         before, inside, after = mv[:, :_SIDE].sum(axis=1), mv[:, _SIDE:-_SIDE], mv[:, -_SIDE:].sum(axis=1)
@@ -174,4 +186,6 @@ class Candidates:
         high, low = inside.max(axis=1), inside.min(axis=1)
         beyond = np.maximum(high - np.maximum(before, after), np.minimum(before, after) - low)
         step = np.abs(after - before)
-        return high - low, np.where(beyond < 0.15 * step, step, 0.0)
+        near = mv[:, max(self._margin - _SLOPE_HALF, 0) : self._margin + _SLOPE_HALF + 1]
+        slope = np.abs(near[:, _SLOPE:] - near[:, :-_SLOPE]).max(axis=1)
+        return high - low, np.where(beyond < 0.15 * step, step, 0.0), slope

@@ -18,8 +18,8 @@ from edge.stages.qrs.track import Track
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-DERIVATIVE_HALF = 18
-SMOOTH_HALF = 18
+DERIVATIVE_HALF = 20
+SMOOTH_HALF = 20
 AHEAD = DERIVATIVE_HALF + SMOOTH_HALF
 """Samples after a moment that its evidence needs."""
 

@@ -36,7 +36,14 @@ EARLY_THRESHOLD = 0.5
 
 T_WAVE = round(0.36 * FS_HZ)
 T_WAVE_RATIO = 0.5
-"""A candidate this soon after a QRS complex is its T wave unless it has this much of its evidence."""
+"""A candidate this soon after a QRS complex is its T wave unless it has this much of its evidence …"""
+
+T_WAVE_SLOPE = 0.65
+"""… and, in some lead, this much of its steepness: a T wave may be as tall as the QRS complex, but is not as steep (Pan
+and Tompkins 1985) …"""
+
+T_WAVE_SHARPNESS = 0.8
+"""… or this much of its steepness for its height: a smaller beat of the same shape is a beat."""
 
 NEXT_LARGEST_RATIO = 1.2
 """A candidate is passed over for one this much larger within the refractory time: it was a P wave or noise."""
@@ -304,11 +311,20 @@ class BeatDecision:
             candidate.joint = _joint(candidate.leads, candidate)
 
     def _is_t_wave(self, candidate: Candidate, since: float) -> bool:
-        return (
-            self._last is not None
-            and since < T_WAVE
-            and candidate.joint < T_WAVE_RATIO * _joint(self._last.leads, candidate)
+        if self._last is None or since >= T_WAVE:
+            return False
+        is_dull = all(
+            scale <= 0 or (slope < T_WAVE_SLOPE * of_last and slope * tall_last < T_WAVE_SHARPNESS * of_last * tall)
+            for scale, slope, tall, of_last, tall_last in zip(
+                candidate.scale,
+                candidate.slope,
+                candidate.peak_to_peak,
+                self._last.slope,
+                self._last.peak_to_peak,
+                strict=True,
+            )
         )
+        return is_dull or candidate.joint < T_WAVE_RATIO * _joint(self._last.leads, candidate)
 
     def _threshold(self, candidate: Candidate, since: float) -> float:
         part = THRESHOLD
