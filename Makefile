@@ -105,7 +105,7 @@ ablation: $(VENV)/.test
 	$(BIN)/python -m benchmarks.ablation
 
 train: $(VENV)/.test
-	$(BIN)/ecg-train release cnn lstm
+	$(BIN)/ecg-train release cnn lstm s
 
 schemas: $(VENV)/.demo
 	$(BIN)/python -m edge.contract.schemas docs/schemas

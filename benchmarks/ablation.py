@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.features.conducted import RHYTHM
 from edge.features.history import NAMES
 from training import datasets, features, score, splits
 from training.datasets import CLASSES, LabelledBeats
-from training.features import RHYTHM, Table
+from training.features import Table
 from training.synthesis import synthesize
 from training.teacher import cross_validate
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,15 @@ import numpy as np
 from benchmarks import common, replayed
 from edge.errors import EcgEdgeError
 from edge.inference.beat_model import BeatModel, model_names
-from edge.messages import Beat, Gap, LabelledBeat, Message, Samples
+from edge.messages import FS_HZ, Beat, Gap, LabelledBeat, Message, Samples
+from edge.pipeline import Chain, atria
 from edge.service.run import LiveRun
 from edge.service.wiring import Options
 from edge.sinks import Sink
 from edge.sources.serial.sensor import SerialSensor
 from edge.sources.serial.settings import Sensor
 from edge.sources.wfdb_record import WfdbRecord
+from edge.stages import Stage
 from edge.stages.classify import Classify
 from firmware_bridge.boards import NativeBoard
 from firmware_bridge.emulator import Emulator, Pty
@@ -74,16 +76,26 @@ def agreement(first: Labels, second: Labels) -> Agreement:
 
 
 def as_trained(model: BeatModel, beats: LabelledBeats) -> Labels:
-    """Return what a model makes of windows and features as training has them."""
-    stage, labels = Classify(model), Labels()
+    """Return what a model, and the atria after it, make of windows and features as training has them."""
+    return _through([Classify(model), atria()], _beats(beats))
+
+
+def _beats(beats: LabelledBeats) -> Iterator[Beat]:
+    last: int | None = None
     for sample, window, features, usable, noisy in zip(
         beats.samples.tolist(), beats.windows, beats.features, beats.usable.tolist(), beats.noisy.tolist(), strict=True
     ):
-        beat = Beat(
-            sample=sample, rr_ms=None, window=window, features=features, usable=usable, noisy=noisy, decided=sample
+        rr_ms = None if last is None else (sample - last) / FS_HZ * 1000
+        last = sample
+        yield Beat(
+            sample=sample, rr_ms=rr_ms, window=window, features=features, usable=usable, noisy=noisy, decided=sample
         )
-        labels |= {out.sample: out.label for out in stage.push(beat) if isinstance(out, LabelledBeat)}
-    return labels
+
+
+def _through(stages: Sequence[Stage], messages: Iterable[Message]) -> Labels:
+    chain = Chain(stages)
+    found = [out for message in messages for out in chain.push(message)]
+    return {out.sample: out.label for out in found if isinstance(out, LabelledBeat)}
 
 
 def from_file(path: Path) -> Labels:
@@ -145,7 +157,18 @@ def floating(weights: Path, kind: str) -> Callable[[LabelledBeats], Labels]:
 
     def label(beats: LabelledBeats) -> Labels:
         numbers = predictions.labels_of(beats, lambda table: predictions.weigh_float(trained, table))
-        return {at: CLASSES[number] for at, number in zip(beats.samples.tolist(), numbers.tolist(), strict=True)}
+        labelled = (
+            LabelledBeat(
+                sample=beat.sample,
+                label=CLASSES[number],
+                score=1.0,
+                rr_ms=beat.rr_ms,
+                features=beat.features if beat.usable and not beat.noisy else None,
+                decided=beat.decided,
+            )
+            for beat, number in zip(_beats(beats), numbers.tolist(), strict=True)
+        )
+        return _through([atria()], labelled)
 
     return label
 

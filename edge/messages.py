@@ -264,12 +264,15 @@ class LabelledBeat(Event, frozen=True, kw_only=True, eq=False):
         Calibrated probability that the label is correct, 0 to 1; 0 if it was not called.
     rr_ms : float or None
         To the beat before.
+    features : float32 array, shape (k,), or None
+        From stage to stage, of a beat that may be of another class once the rhythm is known: those of the `Beat`.
     """
 
     sample: int
     label: Label
     score: float
     rr_ms: float | None
+    features: NDArray[np.float32] | None = None
 
 
 class Likelihood(Event, frozen=True, kw_only=True, eq=False):

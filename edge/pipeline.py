@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from edge.features import irregularity, waves
+from edge.features import conducted, irregularity, waves
 from edge.inference.beat_model import BeatModel
 from edge.inference.trees import TreeModel, shipped
 from edge.messages import Event, Gap, Message, Samples, Stream
@@ -105,6 +105,22 @@ def strip_model() -> TreeModel:
     return TreeModel(shipped("af_strip"), irregularity.STRIP_NAMES, irregularity.strip_example())
 
 
+def ectopy_model() -> TreeModel:
+    """Return the model of supraventricular beats among those that are not ventricular that is shipped.
+
+    Raises
+    ------
+    ModelError
+        If it is missing or broken.
+    """
+    return TreeModel(shipped("s"), conducted.NAMES, conducted.example())
+
+
+def atria() -> Atria:
+    """Return the stage that knows what the atria do, with the models that are shipped."""
+    return Atria(atrial_model(), strip_model(), ectopy_model())
+
+
 def ventricular_model() -> TreeModel:
     """Return the model of ventricular fibrillation that is shipped.
 
@@ -143,7 +159,7 @@ class Pipeline:
         alarms: AlarmRules | None = None,
     ) -> None:
         self._stream = stream
-        self._first: list[Stage] = [*front_end(stream), Classify(model), Atria(atrial_model(), strip_model())]
+        self._first: list[Stage] = [*front_end(stream), Classify(model), atria()]
         self._first.append(Ventricles(ventricular_model(), len(stream.leads)))
         self._rhythm = self._follow(rhythm or RhythmRules())
         self._alarms = Alarms(alarms or AlarmRules(), stream.leads)

@@ -33,7 +33,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_carries_models_and_unit_and_no_tests(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    for name in ("cnn.tflite", "cnn.json", "lstm.tflite", "lstm.json", "af.json", "af_strip.json", "vf.json"):
+    for name in ("cnn.tflite", "cnn.json", "lstm.tflite", "lstm.json", "af.json", "af_strip.json", "vf.json", "s.json"):
         assert f"edge/models/{name}" in names
     for name in ("ecg-edge.service", "70-ecg-edge.rules", "ecg-edge.toml"):
         assert f"edge/systemd/{name}" in names

@@ -156,6 +156,15 @@ def calibrate(labels: Labels, weighed: Weighed) -> tuple[Confidence, ...]:
     )
 
 
+def of_two(odds: NDArray[np.float64], yes: NDArray[np.bool_]) -> tuple[float, float]:
+    """Fit how likely S is among beats that are S or N by the log odds of trees: slope and intercept.
+
+    Classes count with the shares they have in DS1, as in `calibrate`.
+    """
+    fitted = _fit(odds, yes, _weights(np.where(yes, CLASSES.index("S"), CLASSES.index("N")).astype(np.int8)))
+    return fitted.slope, fitted.intercept
+
+
 def logits(weighed: Weighed) -> NDArray[np.float64]:
     """Return the logit of the largest weighed probability of each row, as `BeatModel.decide` has it."""
     best = weighed.max(axis=1, keepdims=True).astype(np.float64)

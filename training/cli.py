@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import sys
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -30,6 +32,14 @@ class Network(StrEnum):
 
     cnn = "cnn"
     lstm = "lstm"
+
+
+class Released(StrEnum):
+    """What is released: networks, and the trees that tell S after either of them."""
+
+    cnn = "cnn"
+    lstm = "lstm"
+    s = "s"
 
 
 class Database(StrEnum):
@@ -168,7 +178,9 @@ def noise(
 
 @app.command()
 def release(  # noqa: PLR0917 - as above
-    kinds: Annotated[list[Network], typer.Argument(help="Families of networks, which are also the models' names.")],
+    kinds: Annotated[
+        list[Released], typer.Argument(help="Families of networks, and s, the trees that tell S; also their names.")
+    ],
     data: Data = _DATA,
     work: Work = _WORK,
     models: Models = _MODELS,
@@ -179,14 +191,31 @@ def release(  # noqa: PLR0917 - as above
     ),
     because: Annotated[str, typer.Option(help="Why to replace a model that scores better.")] = "",
 ) -> None:
-    """Prepare, fit, quantize, score and release models. Example: ecg-train release cnn lstm --data data."""
+    """Prepare, fit, quantize, score and release models. Example: ecg-train release cnn lstm s --data data."""
+    networks: list[Any] = [kind.value for kind in kinds if kind is not Released.s]
+    if networks:
+        _release(networks, data, work, models, seed, epochs, learn_from, because)
+    if Released.s in kinds:
+        rhythm([Rhythm.s], data, models, work)
+
+
+def _release(  # noqa: PLR0917 - as above
+    networks: list[Any],
+    data: Path,
+    work: Path,
+    models: Path,
+    seed: list[int],
+    epochs: int,
+    learn_from: list[Database],
+    because: str,
+) -> None:
     from training import release as releasing  # noqa: PLC0415
     from training import sets as gathering  # noqa: PLC0415
     from training import train  # noqa: PLC0415
 
     sets = gathering.gather(data, work / "beats", _say, learn_from)
     releasing.release(
-        [kind.value for kind in kinds],
+        networks,
         sets,
         models,
         work,
@@ -218,6 +247,7 @@ class Rhythm(StrEnum):
     af = "af"
     af_strip = "af_strip"
     vf = "vf"
+    s = "s"
 
 
 @app.command()
@@ -225,15 +255,21 @@ def rhythm(
     kinds: Annotated[list[Rhythm], typer.Argument(help="Which; all by default.")] = list(Rhythm),  # noqa: B006
     data: Data = _DATA,
     models: Models = _MODELS,
+    work: Work = _WORK,
 ) -> None:
     """Learn to tell rhythms and write their models. Example: ecg-train rhythm af --data data --models /tmp/models."""
-    from edge.inference.trees import write_trees  # noqa: PLC0415
-    from training import atrial, strips, ventricular  # noqa: PLC0415
+    from edge.inference.trees import TreeCard, write_trees  # noqa: PLC0415
+    from training import atrial, strips, supraventricular, ventricular  # noqa: PLC0415
 
-    make = {Rhythm.af: atrial.make, Rhythm.af_strip: strips.make, Rhythm.vf: ventricular.make}
+    make: dict[Rhythm, Callable[..., TreeCard]] = {
+        Rhythm.af: atrial.make,
+        Rhythm.af_strip: strips.make,
+        Rhythm.vf: ventricular.make,
+        Rhythm.s: functools.partial(supraventricular.make, cache=work / "beats"),
+    }
     models.mkdir(parents=True, exist_ok=True)
     for kind in kinds:
-        card = make[kind](data, _say)
+        card = make[kind](data, progress=_say)
         write_trees(card, models / f"{kind.value}.json")
         for database, figures in card.metrics.items():
             _say(f"{database}: " + ", ".join(f"{name} {value:g}" for name, value in figures.items()))

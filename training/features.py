@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.features.history import NAMES
-from edge.features.timing import TIMING_NAMES
 from training.datasets import CLASSES, LabelledBeats
 
 _MEASURED = 60_000
@@ -19,9 +17,6 @@ peak to peak, and a P wave is a tenth of that."""
 
 BINS = 6
 """Levels a feature."""
-
-RHYTHM = np.flatnonzero([name in TIMING_NAMES or name.startswith(("p_", "tp_")) for name in NAMES])
-"""Features of timing and P wave: all but those of QRS complex and T wave."""
 
 NARROWEST = 0.05
 """Least width of a level, in standard deviations of its feature."""

@@ -14,10 +14,11 @@ from typing import Any, Literal
 import numpy as np
 
 from edge.errors import EcgEdgeError, how_to_install
+from edge.features.conducted import RHYTHM
 from edge.features.history import NAMES
 from edge.features.window import LEADS, WINDOW
 from training.datasets import CLASSES
-from training.features import BINS, RHYTHM
+from training.features import BINS
 
 Kind = Literal["cnn", "lstm"]
 

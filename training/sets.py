@@ -86,8 +86,7 @@ def gather(data: Path, cache: Path, progress: Progress = print, databases: Seque
             recorded += [] if beats.variant else [beats]
             if beats.record not in splits.NEVER_LEARNT:
                 side = added if _validates(beats) else train
-                side.append(beats)
-                side += [] if beats.variant else [made for seed in _SYNTHETIC for made in synthesize(beats, seed)]
+                side += [beats, *made_of(beats)]
     progress(f"mitdb: beats of {len(splits.DS2)} records to report on")
     return Sets(
         train=features.table(train),
@@ -96,6 +95,11 @@ def gather(data: Path, cache: Path, progress: Progress = print, databases: Seque
         recorded=tuple(recorded),
         test=tuple(datasets.prepare(mitdb, splits.DS2, cache)),
     )
+
+
+def made_of(beats: LabelledBeats) -> list[LabelledBeats]:
+    """Return the synthetic patients made of a record; none of a single lead of it."""
+    return [] if beats.variant else [made for seed in _SYNTHETIC for made in synthesize(beats, seed)]
 
 
 def _validates(beats: LabelledBeats) -> bool:

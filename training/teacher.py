@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import EcgEdgeError, how_to_install
+from edge.features.conducted import RHYTHM
 from training import features, splits
 from training.datasets import CLASSES
-from training.features import RHYTHM, Table
+from training.features import Table
 
 TREES = 150
 _S, _V, _F = (CLASSES.index(label) for label in "SVF")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -27,7 +28,8 @@ def grow(rows: NDArray[Any], yes: NDArray[np.bool_], weights: NDArray[Any], **se
     weights : float array, shape (n,)
         How much each row counts; brought to a mean of 1.
     settings
-        Of the classifier, in place of the usual ones.
+        Of the classifier, in place of the usual ones; ``rounds`` is how many trees, ``after`` the log odds of each row
+        by other trees that these are to be added to.
 
     Raises
     ------
@@ -50,8 +52,9 @@ def _boost(
         "feature_fraction": 0.5, "bagging_fraction": 0.5, "bagging_freq": 1, "seed": 1, "num_threads": 2,
         "deterministic": True, "force_row_wise": True, "verbose": -1, "boost_from_average": False,
     }  # fmt: skip
-    rounds = settings.pop("rounds", 60)
-    data = lightgbm.Dataset(rows, labels.astype(np.int8), weight=weights * (len(weights) / weights.sum()))
+    rounds, after = settings.pop("rounds", 60), settings.pop("after", None)
+    weight = weights * (len(weights) / weights.sum())
+    data = lightgbm.Dataset(rows, labels.astype(np.int8), weight=weight, init_score=after)
     booster = lightgbm.train({**usual, **settings}, data, rounds)
     return tuple(_tree(grown["tree_structure"]) for grown in booster.dump_model()["tree_info"])
 
@@ -79,6 +82,14 @@ def grow_classes(
     """
     grown = _boost(rows, labels, np.ones(len(rows)), {"objective": "multiclass", "num_class": n_classes, **settings})
     return tuple(grown[k::n_classes] for k in range(n_classes))
+
+
+def calibrated(trees: Sequence[Tree], slope: float, intercept: float) -> tuple[Tree, ...]:
+    """Return trees whose sum is `slope` times what it was, and `intercept`."""
+    each = intercept / max(len(trees), 1)
+    return tuple(
+        msgspec.structs.replace(tree, leaf=tuple(round(slope * leaf + each, 5) for leaf in tree.leaf)) for tree in trees
+    )
 
 
 def log_odds(trees: Sequence[Tree], rows: NDArray[Any]) -> NDArray[np.float64]:

@@ -84,13 +84,15 @@ class Timing:
         self._steps: deque[float] = deque(maxlen=64)
         self._run = _Run()
 
-    def features(self, prev_s: float | None, next_s: float | None) -> list[float]:
+    def features(self, prev_s: float | None, next_s: float | None, *, remember: bool = True) -> list[float]:
         """Describe a beat, then remember it.
 
         Parameters
         ----------
         prev_s, next_s : float or None
             Intervals to the beats before and after; None where there is none to be known.
+        remember : bool
+            Whether the interval before it is one that later beats are compared with.
 
         Returns
         -------
@@ -102,7 +104,7 @@ class Timing:
         before = recent if prev_s is None else _log(prev_s)
         after = _log(LONGEST_S if next_s is None else next_s)
         features = self._intervals(before, after, recent) + self._irregularity(before, recent)
-        if prev_s is not None:
+        if remember and prev_s is not None:
             self._remember(before)
         return features
 

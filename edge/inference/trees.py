@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from edge.errors import ModelError
+from edge.features.fingerprint import FINGERPRINT
 from edge.inference.beat_model import models_dir
 from edge.inference.card import Origin, Tree
 
@@ -41,6 +42,10 @@ class TreeCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Where it comes from.
     metrics : dict
         Figures in percent of patients that were not learnt from, by database.
+    least : float
+        Log odds from which it is told, where that is one beat's label.
+    fingerprint : str
+        Of the features of `edge.features.history` that are among its own; empty if none are.
     trees : tuple of Tree
         Their leaves' sum is the log odds.
     """
@@ -51,6 +56,8 @@ class TreeCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     example: tuple[float, ...]
     origin: Origin
     metrics: dict[str, dict[str, float]]
+    least: float = 0.0
+    fingerprint: str = ""
     trees: tuple[Tree, ...]
 
 
@@ -110,7 +117,9 @@ class TreeModel:
         self.card = card
         measured = np.asarray(example, np.float64)
         if card.features != tuple(names) or not (
-            len(card.example) == len(measured) and np.allclose(card.example, measured, rtol=TOLERANCE, atol=TOLERANCE)
+            len(card.example) == len(measured)
+            and np.allclose(card.example, measured, rtol=TOLERANCE, atol=TOLERANCE)
+            and card.fingerprint in ("", FINGERPRINT)
         ):
             raise ModelError(card.name, "was made of other features than this program measures", "train it again")
         self._trees = Forest(card.name, card.trees, len(names))

@@ -42,4 +42,12 @@ class Classify:
             label, score = self._model.decide(self._model.predict(beat.window, beat.features))
             if beat.noisy and label != "N":
                 label, score = "Q", 0.0
-        return LabelledBeat(sample=beat.sample, label=label, score=score, rr_ms=beat.rr_ms, decided=beat.decided)
+        known = beat.usable and not beat.noisy
+        return LabelledBeat(
+            sample=beat.sample,
+            label=label,
+            score=score,
+            rr_ms=beat.rr_ms,
+            features=beat.features if known else None,
+            decided=beat.decided,
+        )

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.features import irregularity
+from edge.features import history, irregularity
 from edge.inference.beat_model import BeatModel
 from edge.messages import Episode, Gap, LabelledBeat, Likelihood, Message, RPeak, Samples
 from edge.pipeline import Chain, atrial_model, strip_model
@@ -55,6 +55,17 @@ def beats(intervals: Iterable[float], labels: str = "N") -> list[LabelledBeat]:
 
 def odds(found: Iterable[Message]) -> list[float]:
     return [m.log_odds for m in found if isinstance(m, Likelihood)]
+
+
+def in_force(found: Iterable[Message]) -> list[bool]:
+    """Return for each beat whether fibrillation was sure when it was told; a judgement comes after its beat."""
+    out: list[bool] = []
+    for m in found:
+        if isinstance(m, LabelledBeat):
+            out.append(False if not out else out[-1])
+        elif isinstance(m, Likelihood):
+            out[-1] = m.log_odds > SURE
+    return out
 
 
 def through_rhythm(given_beats: list[LabelledBeat], block: int = 5000) -> list[Episode]:
@@ -106,10 +117,16 @@ def test_ectopy_however_frequent_between_regular_beats_stays_s() -> None:
         runs = [usual * rng.uniform(0.4, 0.95), *(usual * rng.uniform(0.4, 1.2, more))]
         intervals += [*[usual] * n, *runs, usual * rng.uniform(1, 1.8)]
         labels += "N" * n + "S" * len(runs) + "N"
-    stage = Atria(atrial_model())
-    found = [m for beat in beats(intervals[1:], labels) for m in stage.push(beat)]
-    assert np.mean(np.array(odds(found)) > SURE) > 0.2  # by all intervals it would be fibrillation
-    assert [m.label for m in found if isinstance(m, LabelledBeat)] == list(labels)
+    for p_waves, expected in ((0.6, set(labels[-200:])), (0.1, {"N"})):
+        features = np.full(len(history.NAMES), p_waves, np.float32)
+        stage = Atria(atrial_model())
+        given = [msgspec.structs.replace(beat, features=features) for beat in beats(intervals[1:], labels)]
+        found = [m for beat in given for m in stage.push(beat)]
+        assert np.mean(np.array(odds(found)) > SURE) > 0.2  # by its intervals it would be fibrillation
+        told = [m for m in found if isinstance(m, LabelledBeat)]
+        assert all(m.features is None for m in told)
+        certain = [m.label for m, sure in zip(told, in_force(found), strict=True) if sure]
+        assert set(certain) == expected
 
 
 def test_fibrillation_is_one_episode_told_at_its_onset_and_end_alone() -> None:

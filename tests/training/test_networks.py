@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edge.features.conducted import RHYTHM
 from edge.features.history import NAMES
 from edge.features.window import LEADS, WINDOW
-from training import features, networks
+from training import networks
 from training.features import BINS
 
 
@@ -31,12 +32,12 @@ def test_neither_window_nor_qrs_tell_s_from_n(keras: Any, kind: networks.Kind) -
     model = networks.build(kind)
     rng = np.random.default_rng(0)
     windows, levels = rng.normal(size=(8, WINDOW, LEADS)), rng.random(size=(8, len(NAMES), BINS))
-    levels[:, features.RHYTHM] = levels[:1, features.RHYTHM]
+    levels[:, RHYTHM] = levels[:1, RHYTHM]
     said = model.predict([windows, levels.reshape(8, -1)], verbose=0)
     odds = said[:, 1] / said[:, 0]
     np.testing.assert_allclose(odds, odds[0], rtol=1e-4)
     assert said[:, 2].std() > 1e-3
-    levels[:, features.RHYTHM[0]] += rng.random(size=(8, BINS))
+    levels[:, RHYTHM[0]] += rng.random(size=(8, BINS))
     changed = model.predict([windows, levels.reshape(8, -1)], verbose=0)
     assert (changed[:, 1] / changed[:, 0]).std() > 1e-3
 

@@ -9,6 +9,7 @@ import pytest
 from synthetic import make_beats
 
 from edge.errors import EcgEdgeError
+from edge.features.conducted import RHYTHM
 from edge.features.history import NAMES
 from training import features
 from training.datasets import CLASSES
@@ -29,7 +30,7 @@ def test_a_teacher_knows_what_features_tell_and_leaves_out_what_is_not_there(tre
 
 def test_s_is_told_by_timing_and_p_wave_never_by_the_qrs(trees: None) -> None:
     learn, others = (make_beats(name, n=900, seed=seed) for name, seed in (("101", 0), ("114", 1)))
-    qrs = np.setdiff1d(np.arange(len(NAMES)), features.RHYTHM)
+    qrs = np.setdiff1d(np.arange(len(NAMES)), RHYTHM)
     assert {NAMES[column] for column in qrs} >= {"qrs_angle", "width_first", "t_lean", "area"}
     for beats in (learn, others):  # S differs from N in the QRS alone, V from both by the first features
         beats.features[:, :4] = np.where(beats.labels == V, -2, 1)[:, None]
