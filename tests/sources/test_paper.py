@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 
 from edge.errors import SourceError
+from edge.findings.analyze import findings_of
+from edge.inference.beat_model import BeatModel
+from edge.messages import Samples
 from edge.paper import Digitized, Lead
 from edge.sources.files import open_recording
 from edge.sources.paper import recording_of
@@ -44,9 +47,10 @@ def test_the_lead_that_goes_through_the_page_is_followed() -> None:
     assert any("assumed" in note for note in recording.stream.notes)
 
 
-def test_where_none_goes_through_all_are_used() -> None:
-    read = page({"I": (0, 2.5), "aVR": (2.5, 5), "V1": (5, 7.5), "V4": (7.5, 10)})
-    assert recording_of(read, "p").stream.leads == ("I", "aVR", "V1", "V4")
+def test_where_none_goes_through_leads_are_joined() -> None:
+    recording = recording_of(page({"I": (0, 2.5), "aVR": (2.5, 5), "V1": (5, 7.5), "V4": (7.5, 10)}), "page")
+    assert recording.stream.leads == ("joined",)
+    assert sum(len(block.mv) for block in recording.blocks(10_000) if isinstance(block, Samples)) == 5000
 
 
 def test_leads_can_be_chosen_by_name() -> None:
@@ -54,3 +58,26 @@ def test_leads_can_be_chosen_by_name() -> None:
     assert recording_of(read, "p", ("ii",)).stream.leads == ("II",)
     with pytest.raises(SourceError, match="has no lead V9"):
         recording_of(read, "p", ("V9",))
+
+
+@pytest.mark.parametrize("columns", [2, 4])
+def test_leads_that_follow_each_other_give_the_rate_of_the_whole_page(columns: int) -> None:
+    t = np.arange(5000) / 500
+    beats = np.arange(0.4, 10, 0.62)
+    wave = sum(
+        np.exp(-(((t - beat) / 0.015) ** 2)) + 0.2 * np.exp(-(((t - beat - 0.25) / 0.05) ** 2)) for beat in beats
+    )
+    names = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+    leads, quality = {}, []
+    for k, name in enumerate(names):
+        first = k // (12 // columns) * 5000 // columns
+        shown = (np.arange(5000) >= first) & (np.arange(5000) < first + 5000 // columns)
+        leads[name] = np.where(shown, (1.2 - 0.2 * k) * wave + 0.3 * k, np.nan).astype(np.float32)
+        quality.append(Lead(name, first / 500, first / 500 + 10 / columns, 1.0, 1.0))
+    read = Digitized(leads=leads, layout="3x4" if columns == 4 else "6x2", quality=tuple(quality))
+    recording = recording_of(read, "page")
+    assert any("joined" in note for note in recording.stream.notes)
+    with BeatModel.load() as model:
+        found = findings_of(recording, model).beats["time_s"]
+    assert len(found) == pytest.approx(len(beats), abs=1)
+    assert np.median(np.diff(found)) == pytest.approx(0.62, abs=0.02)
