@@ -143,7 +143,8 @@ class SignalQuality:
         # Two looks, so that a pacing spike amid one of them is no drift.
         drifts = _recovers(mv[:, :, :: self._turn])
         if drifts.any():
-            drifts &= _recovers(mv[:, :, self._turn // 2 :: self._turn])
+            # The other one begins later and misses a little of the drift.
+            drifts &= _recovers(mv[:, :, self._turn // 2 :: self._turn], 0.9 * RECOVERY_MV)
         states = np.where(drifts, 3, states)
         states = np.where((at_end & ~missing).sum(axis=2) >= least_stuck, 3, states)
         return np.where(n_missing > OFF_SHARE * mv.shape[2], 4, states)
@@ -160,9 +161,9 @@ def _median_change(mv: Floats, missing: NDArray[np.bool_], step: int) -> Floats:
     return np.asarray(np.partition(change, middle, axis=2)[:, :, middle])
 
 
-def _recovers(mv: Floats) -> NDArray[np.bool_]:
+def _recovers(mv: Floats, least_mv: float = RECOVERY_MV) -> NDArray[np.bool_]:
     """Return where a coarse look at a span sees a long way in one direction and hardly any back."""
     with np.errstate(invalid="ignore", over="ignore"):
         drift = np.abs(mv[:, :, -1] - mv[:, :, 0])
         way = np.abs(np.diff(mv, axis=2)).sum(axis=2)
-    return np.asarray((drift >= RECOVERY_MV) & (way <= (1 + TURN_SHARE) * drift))
+    return np.asarray((drift >= least_mv) & (way <= (1 + TURN_SHARE) * drift))
