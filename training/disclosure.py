@@ -264,6 +264,7 @@ class _Record:
                 counts.update(_of_score(label, ec57.beat_class(compared.table, label, "ec57"), fpr=label in "VS"))
             for label in "VS":
                 counts.update(_of_runs(label, episodes.compare_runs(compared, label)))
+            counts["called S in AF"] = episodes.falsely_called(compared, "S", self.rhythms["AF"][0])
         for rhythm, sides in self.rhythms.items():
             reference, found = (episodes.clipped(side, first, self.n) for side in sides)
             score = episodes.compare_stretches(reference, found, self.fs_hz, self.n - first)

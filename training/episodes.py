@@ -177,6 +177,14 @@ def _lengths(runs: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.i
     return table
 
 
+def falsely_called(compared: Comparison, label: str, spans: Stretches) -> tuple[int, int]:
+    """Return how many beats found within stretches are called so and are not, and how many were found there."""
+    at = compared.pairs[:, 1]
+    within = ((at[:, None] >= spans[:, 0]) & (at[:, None] < spans[:, 1])).any(axis=1)
+    wrong = (compared.labels[:, 1] == label) & (compared.labels[:, 0] != label)
+    return int((within & wrong).sum()), int(within.sum())
+
+
 def heart_rate_error(reference: ArrayLike, found: ArrayLike, fs_hz: float, n_samples: int) -> tuple[float, int]:
     """Return the sum of squared differences of heart rate, (1/min)², and in how many seconds both have one.
 

@@ -67,11 +67,7 @@ def read(data: Path, model: BeatModel) -> Judged:
         If the labels, or a strip, cannot be read.
     """
     folder = data / "cinc2017"
-    try:
-        lines = (folder / "REFERENCE.csv").read_text(encoding="utf-8").split()
-    except OSError as error:
-        raise SourceError(str(folder), f"has no readable REFERENCE.csv ({error.strerror})", "fetch it again") from None
-    pairs = [line.split(",") for line in lines]
+    pairs = labels_of(folder)
     measured = [measure(folder / name, model) for name, _ in pairs]
     empty = np.zeros(len(irregularity.STRIP_NAMES))
     return Judged(
@@ -80,6 +76,26 @@ def read(data: Path, model: BeatModel) -> Judged:
         rows=np.array([empty if row is None else row for row in measured]),
         known=np.array([row is not None for row in measured], np.bool_),
     )
+
+
+def labels_of(folder: Path) -> list[tuple[str, str]]:
+    """Return name and label of each strip of a folder.
+
+    Raises
+    ------
+    SourceError
+        If it has no labels.
+    """
+    try:
+        lines = (folder / "REFERENCE.csv").read_text(encoding="utf-8").split()
+    except OSError as error:
+        raise SourceError(str(folder), f"has no readable REFERENCE.csv ({error.strerror})", "fetch it again") from None
+    return [(name, label) for name, _, label in (line.partition(",") for line in lines)]
+
+
+def names_of(folder: Path, label: str) -> list[str]:
+    """Return the names of the strips that have a label."""
+    return [name for name, own in labels_of(folder) if own == label]
 
 
 def measure(path: Path, model: BeatModel) -> NDArray[np.float64] | None:

@@ -1,7 +1,7 @@
 """Learns to tell supraventricular beats among those that are not ventricular, and says how well they are told.
 
 First from timing alone, of the patients of ltafdb as well, of whom there is no signal; then what is left, of P waves as
-well, from those of whom there is.
+well, from those of whom there is, strips of fibrillation among them, in which nothing is S.
 """
 
 from __future__ import annotations
@@ -18,19 +18,24 @@ from edge.features import conducted
 from edge.features.conducted import RHYTHM, UNKNOWN_ODDS, Conducted, next_s
 from edge.features.fingerprint import FINGERPRINT
 from edge.features.irregularity import Intervals
+from edge.inference.beat_model import BeatModel
 from edge.inference.card import Tree
 from edge.inference.trees import TreeCard, shipped
-from edge.messages import FS_HZ
+from edge.messages import FS_HZ, LabelledBeat
+from edge.pipeline import Chain, front_end
+from edge.sources.wfdb_record import WfdbRecord
 from edge.stages.atria import EVERY
-from training import calibration, datasets, sets, splits, trees
+from edge.stages.classify import Classify
+from training import calibration, datasets, sets, splits, strips, trees
 from training.datasets import CLASSES, LabelledBeats
 from training.features import SHARES
 from training.rhythms import Patient, read_patients
 
 FOLDS = 5
+STRIPS = "cinc2017"
 SPLIT = (
-    "MIT-BIH DS1 but 201, svdb but those whose number leaves 3 when divided by 4, and all of ltafdb that is there; "
-    "figures by five-fold cross-validation over the patients of the first two, V beats known"
+    "MIT-BIH DS1 but 201, svdb but those whose number leaves 3 when divided by 4, and what is there of ltafdb and of "
+    "cinc2017's strips of fibrillation; figures by five-fold cross-validation over patients and strips, V beats known"
 )
 UNSIGNALLED = 0.25
 """Weight of the patients of whom there is no signal, all together, over that of the others."""
@@ -40,9 +45,14 @@ _MISSED, _FALSE = 0.05, 0.003
 """Shares of V beats taken for others, and of others taken for V, as a network does it in patients it has not seen."""
 _STRETCH, _SETTLED, _STRETCHES = 1000, 64, 10
 """Beats of a stretch of a day-long record, those at its beginning that are not learnt from, and stretches a patient."""
+_THINNED = 4
+"""Of their N beats every so manieth is learnt from, and counts for the others."""
+_STRIP_SHARE = 0.2
+"""How much a strip counts, a record being 1."""
 _LATE_S = 1.6
 """Interval from which on the next beat is not known in time."""
 _GAP_S = 4.0
+_BLOCK = 65536
 _AROUND = 3
 """Steps of the threshold to either side over which is averaged: a lucky peak would not last."""
 _FIRST: dict[str, Any] = {"rounds": 40}
@@ -71,7 +81,7 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     names : str array, shape (n,)
         ``database/record``.
     real : bool array, shape (n,)
-        Whether they are of a record as it is, with both leads.
+        Whether they are of a record or strip as it is, with all leads.
     """
 
     rows: NDArray[np.float32]
@@ -152,7 +162,31 @@ def of_patient(patient: Patient) -> Rows:
         keep = ~taken & np.isin(patient.classes[own], ["N", "S"]) & (np.arange(len(taken)) >= _SETTLED)
         parts.append((rows[keep], ectopic[own][keep]))
     rows, yes = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return _rows(rows, yes, patient.name, 1.0, real=False)
+    kept = yes | (np.arange(len(yes)) % _THINNED == 0)
+    thinned = _rows(rows[kept], yes[kept], patient.name, 1.0, real=False)
+    return msgspec.structs.replace(thinned, weights=thinned.weights * np.where(yes[kept], 1, np.sqrt(_THINNED)))
+
+
+def of_strip(path: Path, model: BeatModel) -> Rows | None:
+    """Measure the beats of a strip in which nothing is S, as far as a network does not call them ventricular."""
+    record = WfdbRecord(path)
+    chain = Chain([*front_end(record.stream), Classify(model)])
+    found = [m for block in record.blocks(_BLOCK) for m in chain.push(block)] + chain.flush()
+    beats = [m for m in found if isinstance(m, LabelledBeat)]
+    features = [beat.features for beat in beats]
+    known = np.array([row is not None for row in features], np.bool_)
+    if not known.any():
+        return None
+    width = next(len(row) for row in features if row is not None)
+    rows = measure(
+        [None if beat.rr_ms is None else beat.rr_ms / 1000 for beat in beats],
+        [None if row is None else next_s(row) for row in features],
+        np.array([beat.label in ("V", "F") for beat in beats], np.bool_),
+        np.array([np.zeros(width, np.float32) if row is None else row for row in features]),
+    )
+    keep = known & np.array([beat.label in ("N", "S") for beat in beats], np.bool_)
+    name = f"{path.parent.name}/{path.name}"
+    return _rows(rows[keep], np.zeros(int(keep.sum()), np.bool_), name, _STRIP_SHARE, real=True) if keep.any() else None
 
 
 def _taken(ventricular: Bools, rng: np.random.Generator) -> Bools:
@@ -183,6 +217,11 @@ def read_all(data: Path, cache: Path, progress: Progress = print) -> tuple[Rows,
         for beats in datasets.prepare(folder, records, cache, datasets.ONE_LEAD_TOO):
             if beats.record not in splits.NEVER_LEARNT:
                 parts += [of_beats(made) for made in (beats, *sets.made_of(beats))]
+    names = strips.names_of(data / STRIPS, strips.FIBRILLATION)
+    progress(f"{STRIPS}: {len(names)} strips of fibrillation")
+    with BeatModel.load() as model:
+        measured = [of_strip(data / STRIPS / name, model) for name in names]
+    parts += [rows for rows in measured if rows is not None]
     patients = read_patients(data / "ltafdb_ann")
     progress(f"ltafdb_ann: {len(patients)} patients")
     return join(parts), join([of_patient(patient) for patient in patients])
@@ -246,12 +285,14 @@ def make(data: Path, cache: Path, progress: Progress = print) -> TreeCard:
     progress(f"{len(signalled.ectopic):,} beats with and {len(unsignalled.ectopic):,} without a signal")
     odds = cross_validate(signalled, unsignalled, progress)
     ectopic, names = signalled.ectopic[signalled.real], signalled.names[signalled.real]
-    slope, intercept = calibration.of_two(odds, ectopic)
-    least = threshold(slope * odds + intercept, ectopic, names)
-    metrics = {}
+    strip = np.char.startswith(names, f"{STRIPS}/")
+    slope, intercept = calibration.of_two(odds[~strip], ectopic[~strip])
+    odds = slope * odds + intercept
+    least = threshold(odds[~strip], ectopic[~strip], names[~strip])
+    metrics = {STRIPS: {"s_share": round(100 * float((odds[strip] >= least).mean()), 2)}}
     for database in sets.DATABASES:
         own = np.char.startswith(names, f"{database}/")
-        metrics[database] = figures((slope * odds + intercept)[own], ectopic[own], names[own], least)
+        metrics[database] = figures(odds[own], ectopic[own], names[own], least)
     card = trees.card(
         "s",
         trees.calibrated(learn(signalled, unsignalled), slope, intercept),

@@ -24,6 +24,12 @@ def compared(reference: str, found: str):
     return ec57.compare(beats(reference), beats(found), FS_HZ)
 
 
+def test_what_is_falsely_called_counts_within_the_stretches_alone() -> None:
+    found = compared("NNNSNN.N", "NSSSSN.N")
+    assert episodes.falsely_called(found, "S", stretches((3 * FS_HZ, 6 * FS_HZ))) == (2, 3)
+    assert episodes.falsely_called(found, "S", stretches()) == (0, 0)
+
+
 @pytest.mark.parametrize(
     ("reference", "found", "kind", "met", "right"),
     [
