@@ -191,8 +191,10 @@ class Beats:
     def _trusted(self, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Return in which leads enough samples around R peaks are valid, shape (n, LEADS)."""
         valid_before = np.concatenate([np.zeros((1, LEADS), np.int64), np.cumsum(self._valid, axis=0)])
-        first, last = np.maximum(rows - _QRS, 0), np.minimum(rows + _QRS, len(self._valid))
-        return np.asarray(valid_before[last] - valid_before[first] >= _TRUSTED * (last - first)[:, None])
+        # One that is told very late, by search-back, may lie before what is kept: nothing of it can be trusted.
+        first, last = np.clip(rows - _QRS, 0, len(self._valid)), np.clip(rows + _QRS, 0, len(self._valid))
+        trusted = valid_before[last] - valid_before[first] >= _TRUSTED * (last - first)[:, None]
+        return np.asarray(trusted & (last > first)[:, None])
 
     def _described(self, due: list[_Due]) -> list[Beat]:
         """Make beats of those that are due; all at once, since most of what it costs is a cost per call."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -347,3 +348,13 @@ def test_no_interval_is_told_across_what_no_lead_showed(leads: tuple[LeadState, 
     across = (peaks[2] - peaks[1]) / FS_HZ * 1000
     assert [beat.rr_ms for beat in beats] == [None, 800, pytest.approx(across) if told else None, 800]
     assert as_bytes(beats) == as_bytes(beats_in(run(mv, events, [7])))
+
+
+def test_a_peak_that_is_told_too_late_to_be_looked_at_is_a_beat_of_which_nothing_can_be_said() -> None:
+    stage, out = Beats(("MLII", "V1")), []
+    mv = ecg([360], 6000)
+    for start in range(0, 6000, 60):
+        out += stage.push(Samples(start=start, mv=mv[start : start + 60], lag=LAG))
+        if start == 5400:
+            out += stage.push(msgspec.structs.replace(peaks_of([360])[0], decided=5400))
+    assert [(beat.sample, beat.usable) for beat in beats_in([*out, *stage.flush()])] == [(360, False)]
