@@ -21,6 +21,10 @@ from numpy.typing import NDArray
 FS_HZ = 360
 """The rate at which every stage after conditioning works."""
 
+MOST_LATE = 3 * FS_HZ
+"""An R peak that would be told later than this is not told: what a lead is like may become known long after its first
+deflection, if nothing but a flat line follows."""
+
 Label = Literal["N", "S", "V", "F", "Q"]
 """AAMI EC57 beat classes."""
 

@@ -15,7 +15,20 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edge.inference.beat_model import BeatModel
-from edge.messages import FS_HZ, Alert, Beat, Episode, Event, Gap, LabelledBeat, Message, RPeak, Samples, Stream
+from edge.messages import (
+    FS_HZ,
+    MOST_LATE,
+    Alert,
+    Beat,
+    Episode,
+    Event,
+    Gap,
+    LabelledBeat,
+    Message,
+    RPeak,
+    Samples,
+    Stream,
+)
 from edge.pipeline import Chain, Pipeline, front_end
 from edge.stages.qrs.candidates import REFRACTORY
 from edge.stages.qrs.stage import QrsDetector
@@ -96,6 +109,7 @@ def assert_in_order(events: Sequence[Event], length: int) -> None:
         assert all(after - before >= REFRACTORY for before, after in pairwise(samples))
         assert all(0 <= sample < length for sample in samples)
         assert all(event.sample < event.decided for event in found)
+    assert all(peak.decided - peak.sample <= MOST_LATE for peak in peaks)
     for before, after in pairwise(beats):
         assert after.rr_ms is None or after.rr_ms == pytest.approx((after.sample - before.sample) * 1000 / FS_HZ)
     for event in events:
@@ -134,6 +148,23 @@ def test_a_chain_of_beats_that_search_back_finds_stays_in_order() -> None:
         assert_in_order(peaks, len(mv))
         found += sum(peak.decided - peak.sample > 126 for peak in peaks)
     assert found > 40
+
+
+@pytest.mark.parametrize("flat_s", [2.0, 5.0, 10.6, 40.0])
+def test_a_flat_line_after_the_first_deflection(cnn: BeatModel, flat_s: float) -> None:
+    """What is needed to judge the first deflection comes long after it."""
+    n = round(flat_s * FS_HZ)
+    mv = np.zeros((n + 6 * FS_HZ, 1), np.float32)
+    mv[5:12] = 0.3
+    mv[n:] += ecg(6, leads=1)[0][: 6 * FS_HZ].astype(np.float32)
+    told = []
+    for sizes in ([len(mv)], [3600], [36]):
+        pipeline = Pipeline(a_stream(1), cnn)
+        events = [event for message in cut(mv, sizes) for event in pipeline.push(message)] + pipeline.flush()
+        assert_in_order(events, len(mv))
+        told.append([(event.sample, event.label, event.score) for event in events if isinstance(event, LabelledBeat)])
+    assert told[0] == told[1] == told[2]
+    assert len(told[0]) > 3
 
 
 @pytest.mark.parametrize("n_leads", [1, 2])

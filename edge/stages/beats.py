@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edge.features.history import History
 from edge.features.noise import Noise
 from edge.features.window import BEFORE, LEADS, STEP, WINDOW, choose_leads, cut
-from edge.messages import FS_HZ, Beat, Event, Gap, LeadState, Message, Quality, RPeak, Samples
+from edge.messages import FS_HZ, MOST_LATE, Beat, Event, Gap, LeadState, Message, Quality, RPeak, Samples
 
 WAIT_S = 1.9
 """How long a beat waits for the next one; slower than 36/min with the delay of detection it is judged without."""
@@ -22,7 +22,7 @@ WAIT_S = 1.9
 _WAIT = round(WAIT_S * FS_HZ)
 _BEFORE = BEFORE * STEP
 _AFTER = (WINDOW - BEFORE) * STEP
-_KEEP = 3 * FS_HZ
+_KEEP = MOST_LATE + _BEFORE
 """Clean samples kept although no beat waits for them: a peak may be told late, by search-back."""
 _QRS = FS_HZ // 8
 """A lead is judged over R ± this many samples."""
@@ -191,7 +191,7 @@ class Beats:
     def _trusted(self, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Return in which leads enough samples around R peaks are valid, shape (n, LEADS)."""
         valid_before = np.concatenate([np.zeros((1, LEADS), np.int64), np.cumsum(self._valid, axis=0)])
-        # One that is told very late, by search-back, may lie before what is kept: nothing of it can be trusted.
+        # Nothing can be trusted of what lies before the samples that are kept.
         first, last = np.clip(rows - _QRS, 0, len(self._valid)), np.clip(rows + _QRS, 0, len(self._valid))
         trusted = valid_before[last] - valid_before[first] >= _TRUSTED * (last - first)[:, None]
         return np.asarray(trusted & (last > first)[:, None])

@@ -23,7 +23,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from msgspec.structs import replace
 
-from edge.messages import FS_HZ, Gap, Message, RPeak, Samples
+from edge.messages import FS_HZ, MOST_LATE, Gap, Message, RPeak, Samples
 from edge.stages.qrs.candidates import REFRACTORY, Candidate, Candidates
 from edge.stages.qrs.detection_function import DetectionFunction
 from edge.stages.qrs.levels import JUMP, NOISE_CONTRAST
@@ -128,9 +128,9 @@ class QrsDetector:
         return found
 
     def _tell(self, found: Iterable[RPeak]) -> Iterator[RPeak]:
-        """Pass on R peaks in order, never two within the refractory time, whatever led to them."""
+        """Pass on R peaks in order and in time, never two within the refractory time, whatever led to them."""
         for peak in found:
-            if peak.sample - self._last < REFRACTORY:
+            if peak.sample - self._last < REFRACTORY or peak.decided - peak.sample > MOST_LATE:
                 continue
             self._last, self._told = peak.sample, max(self._told, peak.decided)
             yield peak if peak.decided == self._told else replace(peak, decided=self._told)

@@ -34,4 +34,7 @@ def test_a_fast_rhythm_that_comes_back_small_is_found() -> None:
     small = 0.15 * ecg(12, rr_s=0.36)[0]
     mv = np.vstack([before, silence, small + rng.normal(0, 0.004, small.shape)])
     found = [peak.sample for peak in r_peaks_of(mv.astype(np.float32)) if peak.sample > len(before) + len(silence)]
-    assert len(found) > 10
+    assert found[0] < len(before) + len(silence) + 4 * FS_HZ
+    late = np.diff([sample for sample in found if sample > len(before) + len(silence) + 10 * FS_HZ])
+    assert len(late) >= 4
+    assert late / FS_HZ == pytest.approx(0.36, abs=0.05), "every beat after ten seconds"
