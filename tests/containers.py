@@ -86,6 +86,9 @@ class Containers:
     def halt(self, name: str) -> None:
         """Take a machine's power away."""
         process = self._running.pop(name)
+        # Its first process is no child that dies with the one that watches it.
+        for inside in psutil.Process(process.pid).children():
+            inside.kill()
         process.kill()
         process.wait()
         (self.inits / name).unlink(missing_ok=True)
