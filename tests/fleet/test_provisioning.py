@@ -23,10 +23,11 @@ REPO = Path(__file__).resolve().parents[2]
 DOCS = REPO / "docs" / "fleet"
 NAMES = ("bed-1", "bed-2", "bed-3")
 # What ansible takes for ssh: HOST and COMMAND come last. Into a machine that is up, or one that is but its files.
-SSH = """#!/bin/sh
+SSH = r"""#!/bin/sh
 while [ $# -gt 2 ]; do shift; done
 if [ -e {inits}/$1 ]; then
-    exec nsenter --target=$(cat {inits}/$1) {nsenter} env -i HOME=/root PATH="$PATH" LC_ALL=C.UTF-8 PYTHONPATH=/opt/packages /bin/sh -c "$2"
+    exec nsenter --target=$(cat {inits}/$1) {nsenter} \
+        env -i HOME=/root PATH="$PATH" LC_ALL=C.UTF-8 PYTHONPATH=/opt/packages /bin/sh -c "$2"
 elif [ -e {inits}/down-$1 ]; then
     echo "ssh: connect to host $1: No route to host" >&2; exit 255
 fi
