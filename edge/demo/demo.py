@@ -37,6 +37,7 @@ _DEVICE = "demo"
 _REDRAW_S = 0.1
 # The last message of a run follows its last sample within moments; this long without it, the broker has failed.
 _FAREWELL_TIMEOUT_S = 5.0
+_POLL_S = 0.01
 
 
 class ToyEcg:
@@ -104,9 +105,13 @@ class _Stopwatch:
         self._publisher.deliver(entry)
 
     def close(self, farewell: Publication | None = None) -> None:
+        # The embedded broker forgets what it has not passed on when who sent it leaves.
         if farewell is not None:
-            self._sent[farewell.topic, farewell.payload] = time.perf_counter()
-        self._publisher.close(farewell)
+            self.publish(farewell)
+            until = time.monotonic() + _FAREWELL_TIMEOUT_S
+            while (farewell.topic, farewell.payload) in self._sent and time.monotonic() < until:
+                time.sleep(_POLL_S)
+        self._publisher.close()
 
     def arrived(self, topic: str, payload: bytes, at: float) -> None:
         if (sent := self._sent.pop((topic, payload), None)) is not None:
