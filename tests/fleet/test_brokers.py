@@ -23,7 +23,9 @@ Some = Bridge | Nats | RabbitMQ
 KILLS = int(os.environ.get("ECG_EDGE_KILLS", "1"))
 
 
-@pytest.fixture(scope="module", params=[Bridge, Nats, pytest.param(RabbitMQ, marks=pytest.mark.slow)])
+@pytest.fixture(
+    scope="module", params=[pytest.param(cluster, marks=pytest.mark.slow) for cluster in (Bridge, Nats, RabbitMQ)]
+)
 def cluster(request: pytest.FixtureRequest) -> Iterator[Some]:
     with running(request.param) as there:
         yield there

@@ -140,6 +140,7 @@ def test_what_devices_tell_is_in_the_database(
     assert "messages are not believed" in said
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_and_nothing_doubled_whoever_is_killed(
     broker: Mosquitto, devices: Devices, postgresql_server: PostgreSQL, postgresql: str
 ) -> None:

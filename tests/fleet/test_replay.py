@@ -119,6 +119,7 @@ def test_a_worker_that_is_killed_changes_no_byte(holters: Path, serial: dict[str
     assert contents(out) == serial
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_goes_on_where_it_was(
     ecg_edge: Run, holters: Path, serial: dict[str, bytes], tmp_path: Path
 ) -> None:

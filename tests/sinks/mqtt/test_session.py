@@ -67,6 +67,7 @@ def an_entry(payload: bytes, topic: str = "ecg/v1/ecg-edge/alerts") -> Entry:
     return Entry(topic=topic, payload=payload, id=repr(payload[:9]), kind="vt", phase="onset", priority="high")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("receive", [1, 2, 10])
 def test_no_more_is_on_its_way_than_the_broker_takes(receive: int, tmp_path: Path) -> None:
     limits = bytes([RECEIVE_MAXIMUM]) + struct.pack(">H", receive)
@@ -162,6 +163,7 @@ def test_one_alert_that_the_broker_cannot_stand_stops_nobody(version: Version, b
         assert "the broker does not take an alert" in str(box.refused)
 
 
+@pytest.mark.slow
 @VERSIONS
 @pytest.mark.parametrize(
     "acknowledges",
@@ -181,6 +183,7 @@ def test_a_broker_that_does_not_acknowledge_is_told_and_left(
     assert len([line for line in said if "acknowledges nothing" in line]) == 1
 
 
+@pytest.mark.slow
 @VERSIONS
 def test_two_devices_of_one_id_are_told_and_do_not_fight(version: Version, tmp_path: Path, said: list[str]) -> None:
     manners = Manners(ends_over=lambda message: message.topic.endswith("active"), bye=0x8E)
