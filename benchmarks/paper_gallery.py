@@ -53,7 +53,7 @@ def main() -> None:
         read = read_picture(page.image, overlay=True)
         print(f"{name}: {title}: {read.refused or read.layout}")
         pictures = [_narrow(picture) for picture in (page.image, read.overlay) if picture is not None]
-        cv2.imwrite(str(FOLDER / f"{name}.jpg"), np.vstack(pictures), [cv2.IMWRITE_JPEG_QUALITY, 82])
+        cv2.imwrite(str(FOLDER / f"{name}.jpg"), np.vstack(pictures), [cv2.IMWRITE_JPEG_QUALITY, 72])
 
 
 def _narrow(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
